@@ -1,0 +1,178 @@
+"""Reading a visit, and the smaller requests, from JSON. Pure; what cannot be carried out raises BadRequest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from client.destinations import check_address, check_url
+from client.visit import Headers, HttpVersion, Program, TlsVersion, Visit
+from hostkit.agent import BadRequest, JsonObject
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MOST_URLS = 100
+_LONGEST_WAIT_S = 300.0
+
+_VISIT_KEYS = {
+    *("id", "urls", "with", "http", "tls", "method", "headers", "body", "timeout_s"),
+    *("follow", "parallel", "crl", "trust"),
+}
+
+
+def read_visit(request: JsonObject, lab: IPv4Network) -> Visit:
+    """The visit in the body of POST /visits; hosts must lie in `lab`."""
+    _known(request, _VISIT_KEYS)
+    visit = Visit(
+        id=_visit_id(request),
+        urls=_urls(request, lab),
+        program=Program(_choice(request, "with", [*Program], Program.CURL)),
+        http=HttpVersion(_choice(request, "http", [*HttpVersion], HttpVersion.HTTP_2)),
+        tls=TlsVersion(_choice(request, "tls", [*TlsVersion])) if request.get("tls") is not None else None,
+        method=_method(request),
+        headers=_headers(request),
+        body=_body(request),
+        timeout_s=_timeout_s(request, 30.0),
+        follow=_flag(request, "follow", False),
+        parallel=_flag(request, "parallel", False),
+        crl=_flag(request, "crl", False),
+        trust=_flag(request, "trust", True),
+    )
+    _check_combination(visit)
+    return visit
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A payload for one UDP datagram or one TCP connection."""
+
+    to: IPv4Address
+    port: int
+    payload: bytes
+    timeout_s: float
+
+
+def read_probe(request: JsonObject, lab: IPv4Network) -> Probe:
+    """The probe in the body of POST /datagrams or POST /streams."""
+    _known(request, {"to", "port", "payload", "timeout_s"})
+    port = request.get("port")
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65_535:
+        raise BadRequest(f"port: expected a whole number from 1 to 65535, found {port!r}")
+    text = request.get("payload", "")
+    try:
+        payload = bytes.fromhex(text)
+    except (TypeError, ValueError):
+        raise BadRequest(f"payload: expected hexadecimal digits, found {text!r:.60}") from None
+    return Probe(read_target(request, lab), port, payload, _timeout_s(request, 2.0))
+
+
+def read_target(request: JsonObject, lab: IPv4Network) -> IPv4Address:
+    """The address in "to"."""
+    text = request.get("to")
+    if not isinstance(text, str):
+        raise BadRequest(f"to: expected an IPv4 address, found {text!r}")
+    return check_address(text, lab)
+
+
+def read_traceroute(request: JsonObject, lab: IPv4Network) -> IPv4Address:
+    """The target in the body of POST /traceroute."""
+    _known(request, {"to"})
+    return read_target(request, lab)
+
+
+def _check_combination(visit: Visit) -> None:
+    if visit.http is HttpVersion.HTTP_3:
+        plain = [url for url in visit.urls if url.startswith("http:")]
+        if plain:
+            raise BadRequest(f"http: version 3 runs on QUIC, which has TLS built in; use https instead of {plain[0]}")
+        if visit.tls is TlsVersion.TLS_1_2:
+            raise BadRequest("tls: HTTP/3 always uses TLS 1.3 (RFC 9001); leave tls out or set 1.3")
+    if visit.method == "HEAD" and visit.body is not None:
+        raise BadRequest("body: a HEAD request carries none here; leave it out")
+    if visit.program is Program.BROWSER:
+        if visit.method != "GET" or visit.body is not None:
+            raise BadRequest("with: a browser visit is a GET without a body; use curl for other requests")
+        if visit.crl:
+            raise BadRequest("crl: Chromium does not read revocation lists; use curl")
+        if visit.parallel:
+            raise BadRequest("parallel: a browser opens one page after the other; use curl")
+
+
+def _visit_id(request: JsonObject) -> str:
+    value = request.get("id")
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise BadRequest(f"id: expected 1 to 64 letters, digits, dots, hyphens or underscores, found {value!r:.80}")
+    return value
+
+
+def _urls(request: JsonObject, lab: IPv4Network) -> tuple[str, ...]:
+    value = request.get("urls")
+    if not isinstance(value, list) or not 1 <= len(value) <= _MOST_URLS:
+        raise BadRequest(f"urls: expected a list of 1 to {_MOST_URLS} URLs")
+    for url in value:
+        if not isinstance(url, str):
+            raise BadRequest(f"urls: expected text, found {url!r}")
+        check_url(url, lab)
+    return tuple(value)
+
+
+def _method(request: JsonObject) -> str:
+    value = request.get("method", "GET")
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise BadRequest(f"method: {value!r} is not a token (RFC 9110, 5.6.2)")
+    return value
+
+
+def _headers(request: JsonObject) -> Headers:
+    value = request.get("headers", [])
+    if not isinstance(value, list):
+        raise BadRequest("headers: expected a list of [name, value] pairs")
+    return tuple(_header(pair) for pair in value)
+
+
+def _header(pair: object) -> tuple[str, str]:
+    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        raise BadRequest(f"headers: expected [name, value], found {pair!r:.80}")
+    name, value = pair
+    if not _TOKEN.fullmatch(name):
+        raise BadRequest(f"headers: {name!r} is not a field name (RFC 9110, 5.1)")
+    if not _FIELD_VALUE.fullmatch(value):
+        raise BadRequest(f"headers: the value of {name} holds a control or wide character")
+    return name, value.strip(" \t")
+
+
+def _body(request: JsonObject) -> bytes | None:
+    value = request.get("body")
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"body: expected text or null, found {type(value).__name__}")
+    return None if value is None else value.encode()
+
+
+def _timeout_s(request: JsonObject, default: float) -> float:
+    value = request.get("timeout_s", default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_WAIT_S:
+        raise BadRequest(f"timeout_s: expected seconds, more than 0 and at most {_LONGEST_WAIT_S:g}, found {value!r}")
+    return float(value)
+
+
+def _choice(request: JsonObject, name: str, choices: Collection[str], default: str | None = None) -> str:
+    value = request.get(name, default)
+    if not isinstance(value, str) or value not in set(choices):
+        raise BadRequest(f"{name}: expected {' or '.join(choices)}, found {value!r}")
+    return value
+
+
+def _flag(request: JsonObject, name: str, default: bool) -> bool:
+    value = request.get(name, default)
+    if not isinstance(value, bool):
+        raise BadRequest(f"{name}: expected true or false, found {value!r}")
+    return value
+
+
+def _known(request: JsonObject, names: Collection[str]) -> None:
+    unknown = sorted(set(request) - set(names))
+    if unknown:
+        raise BadRequest(f"unknown {unknown[0]!r}; known: {', '.join(sorted(names))}")
