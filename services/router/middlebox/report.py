@@ -1,0 +1,62 @@
+"""What the faults in force have done so far. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from middlebox.faults import Action, Fault
+from middlebox.notation import write_fault
+from middlebox.packet import Packet
+
+MOST_TOUCHES_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedPacket:
+    """A packet that a fault acted on, in the addresses of the internet link, and when (CLOCK_REALTIME)."""
+
+    time_ns: int
+    fault: int
+    action: Action
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What has happened since the faults were installed; `matched` and `touched` count per fault."""
+
+    faults: tuple[Fault, ...] = ()
+    matched: tuple[int, ...] = ()
+    touched: tuple[int, ...] = ()
+    touches: tuple[TouchedPacket, ...] = ()
+    """The first MOST_TOUCHES_KEPT."""
+    unread: int = 0
+    """Packets that were queued but could not be read (fragments, say): forwarded as they were."""
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """{"faults": [each as posted, with "matched" and "touched"], "touches": [...], "unread": int}."""
+    return {
+        "faults": [
+            {**write_fault(fault), "matched": matched, "touched": touched}
+            for fault, matched, touched in zip(report.faults, report.matched, report.touched, strict=True)
+        ],
+        "touches": [_touch(touch) for touch in report.touches],
+        "unread": report.unread,
+    }
+
+
+def _touch(touch: TouchedPacket) -> dict[str, Any]:
+    packet = touch.packet
+    return {
+        "time_ns": touch.time_ns,
+        "fault": touch.fault,
+        "action": touch.action.value,
+        "protocol": packet.protocol.name.lower(),
+        "from": {"address": str(packet.source), "port": packet.source_port},
+        "to": {"address": str(packet.destination), "port": packet.destination_port},
+        "identification": packet.identification,
+        "sequence_number": packet.sequence_number,
+        "payload_length": packet.payload_length,
+    }
