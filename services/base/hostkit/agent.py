@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,7 +55,14 @@ def server(handlers: Mapping[str, Handler], address: str, port: int = PORT) -> T
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: what an agent does is seen on the links."""
 
-    return ThreadingHTTPServer((address, port), AgentHandler)
+    return _AgentServer((address, port), AgentHandler)
+
+
+class _AgentServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up has its reasons; anything else is worth a traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def answer_to(handlers: Mapping[str, Handler], route: str, body: bytes) -> tuple[int, JsonObject]:
@@ -64,7 +72,7 @@ def answer_to(handlers: Mapping[str, Handler], route: str, body: bytes) -> tuple
         return 404, {"error": f"no such request: {route}; known: {', '.join(sorted(handlers))}"}
     try:
         request = json.loads(body or b"{}")
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         return 400, {"error": f"{route}: the body is not JSON: {fault}"}
     if not isinstance(request, dict):
         return 400, {"error": f"{route}: expected a JSON object, found {type(request).__name__}"}
@@ -72,6 +80,6 @@ def answer_to(handlers: Mapping[str, Handler], route: str, body: bytes) -> tuple
         return 200, handler(request)
     except BadRequest as refusal:
         return 400, {"error": str(refusal)}
-    except Exception as fault:  # the agent must outlive one bad request
+    except Exception as fault:  # noqa: BLE001 - the agent must outlive one bad request
         traceback.print_exc()
         return 500, {"error": f"{route}: {type(fault).__name__}: {fault}"}

@@ -1,0 +1,404 @@
+"""The spool's only reader: a visit's slice of each link, and the earlier frames of one connection.
+
+`packets_in`, `records_in` and the folding of records into a Slice or a History work on bytes; `Spool` adds
+the files. What is missing or damaged is never an error and never a silently shorter capture: it is a reason
+in the result. The format is hostkit.spool_format's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostkit import sentinel
+from hostkit.sentinel import Kind
+from hostkit.spool_format import (
+    BLOCK_DESCRIPTOR,
+    FRAME_HEADER,
+    HEADER_SIZE,
+    MAGIC,
+    STATUS_VLAN_TPID_VALID,
+    STATUS_VLAN_VALID,
+    FormatError,
+    Header,
+    Position,
+    segment_numbers,
+    segment_path,
+    unpack,
+)
+from observer.flow import Flow, Transport
+
+HISTORY_LIMIT = 256 * 1024 * 1024  # bytes of spool looked through for one connection's earlier frames
+
+_RESTARTED = "the tap was restarted in between"
+
+_ETHER_IPV4 = b"\x08\x00"
+_ETHER_VLAN = (b"\x81\x00", b"\x88\xa8")  # IEEE 802.1Q customer and service tags
+_DOT1Q = 0x8100
+_IPV4_WITHOUT_OPTIONS = 0x45  # version 4, header of five words
+_QUIC_INITIAL = 0xC0
+_TCP_SYN, _TCP_ACK = 0x02, 0x10
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One frame as it went over `link`, VLAN tag put back. `time_ns` is the kernel's CLOCK_REALTIME.
+
+    `original_length` is its length on the link; `data` is shorter only if the frame was larger than a block.
+    """
+
+    link: str
+    time_ns: int
+    original_length: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A whole record of the spool: where it stands, its header, the kernel's block."""
+
+    position: Position
+    header: Header
+    block: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that should be in the spool and cannot be read: where, and what was found there."""
+
+    position: Position
+    what: str
+
+    def __str__(self) -> str:
+        return f"segment {self.position.segment} offset {self.position.offset}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One link of one visit: the frames between its sentinels, no sentinel among them.
+
+    `lead_in` is the frames just before them: blocks are not cut. `dropped` is what the kernel dropped meanwhile.
+    `reasons` says why a slice is not complete; its packets were on the link all the same, but what is not among them
+    may have been, too.
+    """
+
+    link: str
+    begin: Position
+    lead_in: tuple[Packet, ...]
+    packets: tuple[Packet, ...]
+    dropped: int
+    reasons: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Both sentinels are there and nothing between them was lost."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A flow's frames before a slice, oldest first.
+
+    `start_seen`: the first one opens the connection (TCP SYN, QUIC Initial). `reasons` names what may be missing
+    after it, or, when the start was not seen, why it may not have been.
+    """
+
+    link: str
+    packets: tuple[Packet, ...]
+    start_seen: bool
+    reasons: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- bytes
+
+
+def packets_in(link: str, block: memoryview) -> Iterator[Packet]:
+    """The frames of one kernel block, in order. Raises FormatError where the block stops making sense."""
+    if len(block) < BLOCK_DESCRIPTOR.size:
+        raise FormatError(f"block descriptor cut short: {len(block)} bytes of {BLOCK_DESCRIPTOR.size}")
+    _, _, _, count, at, used, *_ = BLOCK_DESCRIPTOR.unpack_from(block)
+    if used != len(block):
+        raise FormatError(f"block of {len(block)} bytes says it uses {used}")
+    for number in range(1, count + 1):
+        if at + FRAME_HEADER.size > used:
+            raise FormatError(f"frame {number} of {count}: header at {at} passes the block's end at {used}")
+        to_next, s, ns, kept, original, status, to_frame, _, _, tci, tpid = FRAME_HEADER.unpack_from(block, at)
+        start = at + to_frame
+        if to_frame < FRAME_HEADER.size or start + kept > used:
+            raise FormatError(f"frame {number} of {count}: {kept} bytes at {start} pass the block's end at {used}")
+        data = bytes(block[start : start + kept])
+        if status & STATUS_VLAN_VALID:
+            tag = (tpid if status & STATUS_VLAN_TPID_VALID else _DOT1Q).to_bytes(2, "big") + tci.to_bytes(2, "big")
+            data = data[:12] + tag + data[12:]
+            original += len(tag)
+        yield Packet(link, s * 1_000_000_000 + ns, original, data)
+        if to_next == 0 and number < count:
+            raise FormatError(f"the chain of frames ends after {number} of {count}")
+        at += to_next
+
+
+def records_in(data: bytes, segment: int, offset: int = 0) -> Iterator[Record | Damage]:
+    """The records in `data`, which starts at `offset` of a segment. A torn or damaged one is the last thing given."""
+    view, at = memoryview(data), 0
+    while at < len(data):
+        position = Position(segment, offset + at)
+        try:
+            header = unpack(view, at)
+        except FormatError as error:
+            yield Damage(position, str(error))
+            return
+        start, end = at + HEADER_SIZE, at + HEADER_SIZE + header.length
+        if end > len(data):
+            yield Damage(position, f"torn block: {len(data) - start} bytes of {header.length}")
+            return
+        yield Record(position, header, view[start:end])
+        at = end
+
+
+def slice_of(link: str, visit: str, begin: Position, parts: Iterable[Record | Damage]) -> Slice:
+    """Fold the records that stand from `begin` on into the slice between the two sentinels of `visit`."""
+    visit_hash = sentinel.visit_hash(visit)
+    seen: set[Kind] = set()
+    lead_in: list[Packet] = []
+    packets: list[Packet] = []
+    losses = _Losses()
+    for part in parts:
+        losses.add(part)
+        if isinstance(part, Damage):
+            continue
+        try:
+            for packet in packets_in(link, part.block):
+                mark = sentinel.recognise(packet.data)
+                if mark is None:
+                    packets.append(packet)
+                elif mark.visit == visit_hash:
+                    seen.add(mark.kind)
+                    if mark.kind is Kind.END:
+                        break
+                    lead_in, packets = packets, []
+        except FormatError as error:
+            losses.reasons.append(str(Damage(part.position, str(error))))
+        if Kind.END in seen:
+            break
+    missing = [f"{kind.name.lower()} sentinel is not in the spool" for kind in Kind if kind not in seen]
+    return Slice(link, begin, tuple(lead_in), tuple(packets), losses.dropped, tuple(missing + losses.all_reasons()))
+
+
+def belongs(frame: bytes, flow: Flow) -> bool:
+    """Whether `frame` is of that flow, in either direction.
+
+    Fragments after the first carry no ports, and IP options move them: such frames are not recognised.
+    """
+    ip = _ipv4_at(frame)
+    if ip is None or len(frame) < ip + 24 or frame[ip] != _IPV4_WITHOUT_OPTIONS or frame[ip + 9] != flow.transport:
+        return False
+    return not int.from_bytes(frame[ip + 6 : ip + 8], "big") & 0x1FFF and frame[ip + 12 : ip + 24] in _headers(flow)
+
+
+def opening(frame: bytes, flow: Flow) -> bytes | None:
+    """What tells the connection that `frame` opens: the SYN's sequence number, QUIC's version; None if it opens none.
+
+    A retransmitted SYN has the same sequence number (RFC 9293, 3.4); a new connection on the same ports has another.
+    QUIC: a long header with the fixed bit and type Initial (RFC 9000, 17.2.2).
+    """
+    ip = _ipv4_at(frame)
+    if ip is None:
+        return None
+    if flow.transport is Transport.TCP:
+        is_syn = len(frame) >= ip + 40 and frame[ip + 33] & (_TCP_SYN | _TCP_ACK) == _TCP_SYN
+        return frame[ip + 24 : ip + 28] if is_syn else None
+    payload = frame[ip + 28 :]
+    is_initial = payload[:1] and payload[0] & 0xF0 == _QUIC_INITIAL and any(payload[1:5])
+    return payload[1:5] if is_initial else None
+
+
+def flow_frames(link: str, flow: Flow, data: bytes, segment: int) -> tuple[list[tuple[Record, Packet]], list[Damage]]:
+    """The flow's frames in `data`, a segment from its start on, each with its record; and what could not be read.
+
+    The bytes are searched at memory speed; only blocks with a hit are taken apart.
+    """
+    hits = sorted(at for needle in _headers(flow) for at in _occurrences(data, needle))
+    found: list[tuple[Record, Packet]] = []
+    damage: list[Damage] = []
+    searched = 0
+    for at in hits:
+        record = _record_around(data, at, segment) if at >= searched else None
+        if record is None:
+            continue
+        searched = record.position.offset + HEADER_SIZE + record.header.length
+        try:
+            found += [(record, packet) for packet in packets_in(link, record.block) if belongs(packet.data, flow)]
+        except FormatError as error:
+            damage.append(Damage(record.position, str(error)))
+    return found, damage
+
+
+def opened_at(flow: Flow, frames: Sequence[Packet]) -> int | None:
+    """Which of a flow's frames opens its newest connection: the first of a row of retransmitted SYNs, say."""
+    openings = [opening(packet.data, flow) for packet in frames]
+    newest = next((mark for mark in reversed(openings) if mark is not None), None)
+    return None if newest is None else openings.index(newest)
+
+
+# ---------------------------------------------------------------- files
+
+
+class Spool:
+    """The tap's spool folder, read only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def slice(self, link: str, visit: str, begin: Position, end: Position) -> Slice:
+        """The slice of `visit` on `link`; the tap's answer to `end` has the positions. Raises OSError, ValueError."""
+        if end < begin:
+            raise ValueError(f"link {link}: the slice ends at {end}, before it begins at {begin}")
+        return slice_of(link, visit, begin, self._parts(link, begin, end))
+
+    def end(self, link: str) -> Position:
+        """Where the link's spool ends now. Raises OSError."""
+        segments = self._segments(link)
+        if not segments:
+            return Position(0, 0)
+        return Position(segments[-1], segment_path(self._folder, link, segments[-1]).stat().st_size)
+
+    def earlier(self, flow: Flow, part: Slice, limit: int = HISTORY_LIMIT) -> History:
+        """The flow's frames on the slice's link before its first packet, back to the one that opens the connection.
+
+        Segments are read from the newest backwards, until the opening is found or `limit` bytes have been read.
+        Raises OSError.
+        """
+        lead_in = [packet for packet in part.lead_in if belongs(packet.data, flow)]
+        start = opened_at(flow, lead_in)
+        if start is not None:
+            return History(part.link, tuple(lead_in[start:]), True, ())
+        found: list[tuple[Record, Packet]] = []
+        damage: list[Damage] = []
+        read = 0
+        for segment in reversed([n for n in self._segments(part.link) if n <= part.begin.segment]):
+            if start is not None or read >= limit:
+                break
+            stop = part.begin.offset if segment == part.begin.segment else None
+            data = self._read(part.link, segment, 0, stop)
+            read += len(data)
+            frames, damage[:0] = flow_frames(part.link, flow, data, segment)
+            start = opened_at(flow, [packet for _, packet in frames])
+            found[:0] = frames[start:]
+        reasons = [str(what) for what in damage]
+        if found:
+            last = self._header_at(part.link, part.begin) or found[-1][0].header
+            reasons += _losses_between(found[0][0].header, last)
+        if start is None:
+            reach = "that is the limit" if read >= limit else "this is all that the spool holds"
+            reasons.insert(0, f"no opening in {read} bytes before the slice: {reach}")
+        packets = (*(packet for _, packet in found), *lead_in)
+        return History(part.link, packets, start is not None, tuple(reasons))
+
+    def _parts(self, link: str, begin: Position, end: Position) -> Iterator[Record | Damage]:
+        for segment in range(begin.segment, end.segment + 1):
+            start = begin.offset if segment == begin.segment else 0
+            stop = end.offset if segment == end.segment else None
+            try:
+                data = self._read(link, segment, start, stop)
+            except FileNotFoundError:
+                yield Damage(Position(segment, start), "the segment is not in the spool, or not any more")
+                continue
+            yield from records_in(data, segment, start)
+            if stop is not None and start + len(data) < stop:
+                yield Damage(Position(segment, start + len(data)), f"the segment ends here, not at {stop}")
+
+    def _header_at(self, link: str, position: Position) -> Header | None:
+        """The header of the first record at or after `position`, None when there is none yet."""
+        for place in (position, Position(position.segment + 1, 0)):
+            with suppress(FileNotFoundError, FormatError):
+                return unpack(self._read(link, place.segment, place.offset, place.offset + HEADER_SIZE))
+        return None
+
+    def _segments(self, link: str) -> list[int]:
+        return segment_numbers(os.listdir(self._folder / link))
+
+    def _read(self, link: str, segment: int, start: int, stop: int | None) -> bytes:
+        with segment_path(self._folder, link, segment).open("rb") as file:
+            file.seek(start)
+            return file.read(-1 if stop is None else stop - start)
+
+
+# ---------------------------------------------------------------- losses
+
+
+class _Losses:
+    """What is missing in a row of records, by their own word: drops, gaps in the sequence, another session."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self.reasons: list[str] = []
+        self._last: Header | None = None
+
+    def add(self, part: Record | Damage) -> None:
+        if isinstance(part, Damage):
+            self.reasons.append(str(part))
+            return
+        header, last = part.header, self._last
+        self._last = header
+        self.dropped += header.total_drops - header.drops_before
+        if last is not None and last.session != header.session:
+            self.reasons.append(_RESTARTED)
+        elif last is not None and last.sequence + 1 != header.sequence:
+            self.reasons.append(f"blocks {last.sequence + 1} to {header.sequence - 1} are not in the spool")
+
+    def all_reasons(self) -> list[str]:
+        return ([f"the kernel dropped {self.dropped} frames"] if self.dropped else []) + self.reasons
+
+
+def _losses_between(first: Header, last: Header) -> list[str]:
+    """What is missing from `first` up to `last`, by their counters: the records between need not be looked at."""
+    if first.session != last.session:
+        return [_RESTARTED]
+    dropped, unwritten = last.drops_before - first.drops_before, last.unwritten - first.unwritten
+    return ([f"the kernel dropped {dropped} frames"] if dropped else []) + (
+        [f"{unwritten} blocks are not in the spool"] if unwritten else []
+    )
+
+
+# ---------------------------------------------------------------- frames
+
+
+def _headers(flow: Flow) -> tuple[bytes, bytes]:
+    """Addresses and ports as the two directions' headers carry them: 12 bytes in a row when IP has no options.
+
+    Raises OSError for an address that is not dotted IPv4.
+    """
+    low, high = ((socket.inet_aton(end.address), (end.port or 0).to_bytes(2, "big")) for end in (flow.low, flow.high))
+    return low[0] + high[0] + low[1] + high[1], high[0] + low[0] + high[1] + low[1]
+
+
+def _ipv4_at(frame: bytes) -> int | None:
+    """Where the IPv4 header of an Ethernet frame starts, behind its VLAN tags if any."""
+    at = 12
+    while frame[at : at + 2] in _ETHER_VLAN:
+        at += 4
+    return at + 2 if frame[at : at + 2] == _ETHER_IPV4 else None
+
+
+def _occurrences(data: bytes, needle: bytes) -> Iterator[int]:
+    at = data.find(needle)
+    while at >= 0:
+        yield at
+        at = data.find(needle, at + 1)
+
+
+def _record_around(data: bytes, at: int, segment: int) -> Record | None:
+    """The whole record that the byte at `at` belongs to; None when that one is torn."""
+    start = data.rfind(MAGIC, 0, at)
+    while start >= 0:
+        with suppress(FormatError):  # four bytes that look like a header's, inside a frame
+            header = unpack(data, start)
+            begin, end = start + HEADER_SIZE, start + HEADER_SIZE + header.length
+            whole = begin <= at < end <= len(data)
+            return Record(Position(segment, start), header, memoryview(data)[begin:end]) if whole else None
+        start = data.rfind(MAGIC, 0, start)
+    return None
