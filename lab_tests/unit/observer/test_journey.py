@@ -1,0 +1,130 @@
+"""A journey says what the frames show: of real visits, and of the same visits doctored one thing at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from golden_visits import Golden, golden
+from observer.document import plain
+from observer.messages import Frame, TcpFlags
+from observer.steps import ProcessingFacts, StepName, TlsFacts
+
+SEEN_OVER_TCP = {
+    "DNS": "seen",
+    "TCP": "seen",
+    "TLS": "seen",
+    "request": "seen",
+    "processing": "seen",
+    "response": "seen",
+    "rendering": "absent",
+    "connection kept open": "seen",
+}
+
+
+def test_a_golden_visit_is_told_again_exactly_as_the_lab_told_it(any_visit: Golden) -> None:
+    assert plain(any_visit.journey()) == any_visit.told
+
+
+def test_every_cited_frame_exists_on_the_link_that_is_cited(any_visit: Golden) -> None:
+    links = {frame.number: frame.link for frame in any_visit.frames}
+    cited = [evidence for step in any_visit.journey().steps for evidence in step.evidence]
+    assert cited
+    assert [e for e in cited if links.get(e.frame) != e.link] == []
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_over_tcp_seven_steps_are_seen(version: str) -> None:
+    assert golden(version).statuses() == SEEN_OVER_TCP
+
+
+def test_over_quic_there_is_no_tcp_step() -> None:
+    assert golden("3").statuses() == SEEN_OVER_TCP | {"TCP": "absent"}
+
+
+def is_syn_ack(frame: Frame) -> bool:
+    return bool(frame.tcp and frame.tcp.flags & (TcpFlags.SYN | TcpFlags.ACK) == TcpFlags.SYN | TcpFlags.ACK)
+
+
+def test_without_its_syn_ack_no_connection_was_opened(http2_visit: Golden) -> None:
+    doctored = http2_visit.without(lambda f: f.link == "home" and is_syn_ack(f))
+    assert doctored.statuses()["TCP"] == "absent"
+
+
+def test_what_is_not_seen_in_an_incomplete_capture_is_unknown_not_absent(http2_visit: Golden) -> None:
+    doctored = http2_visit.without(lambda f: f.link == "home" and is_syn_ack(f)).incomplete("home", "3 frames dropped")
+    step = doctored.journey().step(StepName.TCP)
+    assert step.status.value == "unknown"
+    assert "home: 3 frames dropped" in step.summary
+
+
+def test_what_is_seen_stays_seen_in_an_incomplete_capture(http2_visit: Golden) -> None:
+    assert http2_visit.incomplete("backend", "no end sentinel").statuses() == SEEN_OVER_TCP
+
+
+def test_a_visit_of_which_nothing_was_recorded_is_unknown_throughout(http2_visit: Golden) -> None:
+    doctored = replace(http2_visit.without(lambda frame: True))
+    for link in ("home", "internet", "edge", "backend"):
+        doctored = doctored.incomplete(link, "the tap stopped")
+    told = doctored.statuses()
+    assert {told[name] for name in told if name != "rendering"} == {"unknown"}
+
+
+def test_without_keys_the_handshake_is_told_and_the_request_is_not(http2_visit: Golden) -> None:
+    def encrypted(frame: Frame) -> Frame:
+        if frame.tls is None:
+            return frame
+        records = tuple(replace(r, inner_type=r.inner_type if r.type != 23 else None) for r in frame.tls.records)
+        clear = frame.tls.client_hello or frame.tls.server_hello
+        handshake = frame.tls.handshake[:1] if clear else ()
+        hidden = replace(
+            frame.tls, records=records, handshake=handshake, certificates=(), selected_protocol=None, alerts=()
+        )
+        return replace(frame, tls=hidden, http=(), http2_frame_types=(), ended_streams=())
+
+    told = http2_visit.changed(encrypted).journey()
+    facts = told.step(StepName.TLS).facts
+    assert isinstance(facts, TlsFacts)
+    assert (facts.version, facts.certificate) == ("TLS 1.3", None)
+    assert facts.verdict == "not finished, or not decrypted"
+    assert told.step(StepName.REQUEST).status.value == "absent"
+
+
+def test_an_answer_from_the_wrong_server_answers_nothing(http2_visit: Golden) -> None:
+    def forged(frame: Frame) -> Frame:
+        wrong = frame.link == "home" and frame.dns is not None and frame.dns.is_response
+        return replace(frame, source="10.66.6.6") if wrong else frame
+
+    facts = http2_visit.changed(forged).journey().step(StepName.DNS).facts
+    assert facts is not None
+    assert facts.addresses == ()  # type: ignore[union-attr]
+
+
+def test_a_backend_request_of_another_id_is_not_this_visits(http2_visit: Golden) -> None:
+    def other_id(frame: Frame) -> Frame:
+        if frame.link != "backend" or not frame.http:
+            return frame
+        headers = tuple((n, "another" if n.lower() == "x-request-id" else v) for n, v in frame.http[0].headers)
+        return replace(frame, http=(replace(frame.http[0], headers=headers),))
+
+    assert http2_visit.changed(other_id).statuses()["processing"] == "absent"
+
+
+def test_without_a_request_id_in_the_clear_the_balancer_is_joined_by_time_and_says_so(http2_visit: Golden) -> None:
+    def no_id(frame: Frame) -> Frame:
+        messages = tuple(
+            replace(m, headers=tuple((n, v) for n, v in m.headers if n.lower() != "x-request-id")) for m in frame.http
+        )
+        return replace(frame, http=messages)
+
+    facts = http2_visit.changed(no_id).journey().step(StepName.PROCESSING).facts
+    assert isinstance(facts, ProcessingFacts)
+    assert facts.joined_by == "time"
+
+
+def test_another_clients_visit_at_the_same_time_is_not_told(http2_visit: Golden) -> None:
+    stranger = replace(http2_visit, visit=replace(http2_visit.visit, client_randoms=(b"\0" * 32,), local_ports=(1,)))
+    told = stranger.journey()
+    assert told.resources == ()
+    assert told.step(StepName.REQUEST).status.value == "absent"

@@ -1,0 +1,54 @@
+"""The ladder tells every step in a line or more, and fits where it is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from golden_visits import Golden
+from observer.ladder import Style, ladder, milliseconds
+
+
+@pytest.mark.parametrize("width", [60, 80, 110, 200])
+def test_no_line_is_wider_than_asked_but_for_the_diagram(any_visit: Golden, width: int) -> None:
+    told = ladder(any_visit.journey(), Style(width=width))
+    assert [line for line in told.splitlines() if len(line) > max(width, 90)] == []
+
+
+def test_all_eight_steps_stand_in_order(any_visit: Golden) -> None:
+    lines = ladder(any_visit.journey(), Style()).splitlines()
+    assert [line.split()[0] for line in lines if line.strip()[:2] in {f"{n} " for n in range(1, 9)}] == list("12345678")
+
+
+def test_ascii_is_ascii(any_visit: Golden) -> None:
+    assert ladder(any_visit.journey(), Style(ascii=True)).isascii()
+
+
+def test_colour_only_when_asked(any_visit: Golden) -> None:
+    assert "\x1b[" not in ladder(any_visit.journey(), Style())
+    assert "\x1b[" in ladder(any_visit.journey(), Style(colour=True))
+
+
+def test_every_frame_that_a_step_cites_is_named(http2_visit: Golden) -> None:
+    told = http2_visit.journey()
+    text = ladder(told, Style(width=300))
+    for step in told.steps:
+        for evidence in step.evidence:
+            assert str(evidence.frame) in text
+
+
+def test_an_incomplete_capture_is_said(http2_visit: Golden) -> None:
+    text = ladder(http2_visit.incomplete("edge", "end sentinel is not in the spool").journey(), Style())
+    assert "capture incomplete: edge: end sentinel is not in the spool" in text
+    assert "captured completely" not in text
+
+
+def test_a_failed_client_is_said(http2_visit: Golden) -> None:
+    failed = replace(http2_visit.visit, exit_code=7, error="Failed to connect")
+    assert "the client failed: Failed to connect" in ladder(replace(http2_visit, visit=failed).journey(), Style())
+
+
+def test_times_are_milliseconds() -> None:
+    assert milliseconds(1_234_567) == "1.23 ms"
+    assert milliseconds(None) == "-"

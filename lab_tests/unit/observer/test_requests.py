@@ -1,0 +1,47 @@
+"""What `make visit` accepts, and what it says to the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from observer.topology import TopologyError, from_environment
+from observer.visit import VisitRequest
+
+
+def test_nothing_asked_is_the_site_over_http2() -> None:
+    assert VisitRequest.from_json({}) == VisitRequest("https://parseltongue.co.in/", "2", None, "curl")
+
+
+def test_plain_http_is_http_1_unless_asked_otherwise() -> None:
+    assert VisitRequest.from_json({"url": "http://parseltongue.co.in/"}).http == "1.1"
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ({"url": "parseltongue.co.in"}, "URL=parseltongue.co.in: expected http://NAME"),
+        ({"url": "ftp://parseltongue.co.in/"}, "expected http://NAME"),
+        ({"http": "4"}, "HTTP=4: expected 1.1, 2 or 3"),
+        ({"tls": "1.1"}, "TLS=1.1: expected 1.2 or 1.3"),
+        ({"with": "lynx"}, "WITH=lynx: expected curl or browser"),
+        ({"http": "3", "tls": "1.2"}, "QUIC carries TLS 1.3 only"),
+        ({"url": "http://parseltongue.co.in/", "http": "2"}, "ask for https://parseltongue.co.in/"),
+    ],
+)
+def test_what_no_visit_can_be_is_refused_in_one_line(request_: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint.replace("?", ".")) as refusal:
+        VisitRequest.from_json(request_)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_topology_is_read_from_composes_variables() -> None:
+    found = from_environment(
+        {"LAB": "x", "ADDR_ORIGIN_1_BACKEND": "10.0.4.11", "ADDR_NS_IN_INTERNET": "10.0.2.5", "PATH": "/"}
+    )
+    assert found.address("origin-1", "backend") == "10.0.4.11"
+    assert found.name("10.0.2.5") == "ns-in"
+    assert found.name("10.9.9.9") == "10.9.9.9"
+    with pytest.raises(TopologyError, match="client has no address on home"):
+        found.address("client", "home")
+    with pytest.raises(TopologyError, match="no ADDR_"):
+        from_environment({"PATH": "/"})

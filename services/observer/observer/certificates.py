@@ -1,0 +1,36 @@
+"""What a certificate message says of the server, read with a library from the captured bytes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from observer.steps import CertificateFacts
+
+
+def certificate_facts(chain: Sequence[bytes]) -> CertificateFacts:
+    """The leaf's facts from a chain in DER, leaf first (RFC 8446, section 4.4.2).
+
+    Raises:
+        ValueError: the leaf is no X.509 certificate.
+    """
+    leaf = x509.load_der_x509_certificate(chain[0])
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+            x509.DNSName
+        )
+    except x509.ExtensionNotFound:
+        names = []
+    return CertificateFacts(
+        subject=_common_name(leaf.subject) or (names[0] if names else ""),
+        names=tuple(names),
+        issuer=_common_name(leaf.issuer) or leaf.issuer.rfc4514_string(),
+        not_after=leaf.not_valid_after_utc.isoformat(),
+        chain_length=len(chain),
+    )
+
+
+def _common_name(name: x509.Name) -> str:
+    return next((str(a.value) for a in name.get_attributes_for_oid(NameOID.COMMON_NAME)), "")

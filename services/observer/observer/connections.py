@@ -1,0 +1,165 @@
+"""Frames grouped into connections, and one connection recognised on every link it crosses. Pure.
+
+Through NAT a connection's addresses and ports change; its identity does not: a TCP connection keeps its
+client's initial sequence number, a QUIC connection the destination connection id of the first Initial packet
+(RFC 9000, section 7.2). Both are drawn at random by the client, so two connections of one capture do not share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from observer.messages import ClientHello, Frame, HandshakeType, QuicPacketType, RecordType, ServerHello, TcpFlags
+
+
+class Transport(Enum):
+    TCP = "TCP"
+    QUIC = "QUIC"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One TCP or QUIC connection on one link. `identity` is equal on every link, None if its start was not seen."""
+
+    link: str
+    transport: Transport
+    number: int
+    client: Endpoint
+    server: Endpoint
+    identity: str | None
+    frames: tuple[Frame, ...]
+
+    def from_client(self, frame: Frame) -> bool:
+        return _sender(frame) == self.client
+
+    def from_server(self, frame: Frame) -> bool:
+        return _sender(frame) == self.server
+
+    @property
+    def opening(self) -> tuple[Frame, ...]:
+        """SYN, SYN-ACK and ACK (RFC 9293, section 3.5), as far as they were seen; empty for QUIC."""
+        syn = self._first(lambda f: _flags(f) == TcpFlags.SYN)
+        syn_ack = syn and self._first(lambda f: _flags(f) == TcpFlags.SYN | TcpFlags.ACK)
+        ack = syn_ack and self._first(lambda f: self.from_client(f) and bool(_flags(f) & TcpFlags.ACK))
+        return tuple(frame for frame in (syn, syn_ack, ack) if frame)
+
+    @property
+    def client_hello(self) -> tuple[Frame, ClientHello] | None:
+        return next(((f, f.tls.client_hello) for f in self.frames if f.tls and f.tls.client_hello), None)
+
+    @property
+    def server_hello(self) -> tuple[Frame, ServerHello] | None:
+        """The last ServerHello: an earlier one would be a HelloRetryRequest (RFC 8446, section 4.1.4)."""
+        found = [(f, f.tls.server_hello) for f in self.frames if f.tls and f.tls.server_hello]
+        return found[-1] if found else None
+
+    @property
+    def finished(self) -> tuple[Frame, ...]:
+        """The frames that carry each side's Finished, in order; none while they could not be decrypted."""
+        return tuple(f for f in self.frames if f.tls and HandshakeType.FINISHED in f.tls.handshake)
+
+    @property
+    def closing(self) -> tuple[Frame, ...]:
+        """The frames by which either side ends the connection, the first announcement first."""
+        return tuple(f for f in self.frames if closing_words(f))
+
+    def carries_application_data(self, frame: Frame) -> bool:
+        """Whether `frame` carries bytes of HTTP: application data under TLS, any payload without it."""
+        if self.transport is Transport.QUIC:
+            return bool(frame.quic and frame.quic.stream_ids)
+        if not frame.tcp or not frame.tcp.length or frame.tcp.retransmission:
+            return False
+        if self.client_hello is None:
+            return True
+        return frame.tls is None or any(r.inner_type == RecordType.APPLICATION_DATA for r in frame.tls.records)
+
+    def _first(self, wanted: Callable[[Frame], bool]) -> Frame | None:
+        return next((f for f in self.frames if wanted(f)), None)
+
+
+_CONNECTION_CLOSE = {0x1C, 0x1D}  # RFC 9000, section 19.19
+_GOAWAY = 7  # RFC 9113, section 6.8
+_CLOSE_NOTIFY = 0  # RFC 8446, section 6.1
+
+
+def closing_words(frame: Frame) -> tuple[str, ...]:
+    """By what `frame` ends its connection, layer by layer from the top; empty if it does not."""
+    words = []
+    if _GOAWAY in frame.http2_frame_types:
+        words.append("GOAWAY")
+    if frame.tls and any(alert.description == _CLOSE_NOTIFY for alert in frame.tls.alerts):
+        words.append("close_notify")
+    if frame.quic and _CONNECTION_CLOSE & set(frame.quic.frame_types):
+        words.append("CONNECTION_CLOSE")
+    if frame.tcp:
+        words += [flag.name for flag in (TcpFlags.FIN, TcpFlags.RST) if frame.tcp.flags & flag and flag.name]
+    return tuple(words)
+
+
+def connections(frames: Iterable[Frame]) -> tuple[Connection, ...]:
+    """Every TCP and QUIC connection in `frames`, in the order of their first frames."""
+    grouped: dict[tuple[str, Transport, int], list[Frame]] = {}
+    for frame in frames:
+        if frame.tcp:
+            grouped.setdefault((frame.link, Transport.TCP, frame.tcp.stream), []).append(frame)
+        elif frame.quic:
+            grouped.setdefault((frame.link, Transport.QUIC, frame.quic.connection), []).append(frame)
+    return tuple(_connection(*key, tuple(group)) for key, group in grouped.items())
+
+
+def across_links(connection: Connection, candidates: Iterable[Connection]) -> tuple[Connection, ...]:
+    """The same connection on every link, `connection` included, in the order of the candidates."""
+    if connection.identity is None:
+        return (connection,)
+    return tuple(other for other in candidates if other.identity == connection.identity)
+
+
+def _connection(link: str, transport: Transport, number: int, frames: tuple[Frame, ...]) -> Connection:
+    first = next((f for f in frames if _flags(f) == TcpFlags.SYN or _is_client_initial(f)), None)
+    client, server = _ends(first or frames[0])
+    if first is None and client.port < server.port:
+        # Its start was not seen. The well-known port is the server's.
+        client, server = server, client
+    return Connection(link, transport, number, client, server, _identity(first), frames)
+
+
+def _identity(first: Frame | None) -> str | None:
+    if first is None:
+        return None
+    if first.tcp:
+        return f"tcp:{first.tcp.sequence_number}:{first.tcp.destination_port}"
+    return f"quic:{first.quic.destination_connection_id}" if first.quic else None
+
+
+def _is_client_initial(frame: Frame) -> bool:
+    return bool(
+        frame.quic
+        and frame.quic.packet_types[:1] == (QuicPacketType.INITIAL,)
+        and frame.udp
+        and frame.udp.destination_port < frame.udp.source_port
+    )
+
+
+def _ends(frame: Frame) -> tuple[Endpoint, Endpoint]:
+    ports = frame.tcp or frame.udp
+    assert ports is not None, "a connection's frame has ports"
+    return Endpoint(frame.source, ports.source_port), Endpoint(frame.destination, ports.destination_port)
+
+
+def _sender(frame: Frame) -> Endpoint:
+    return _ends(frame)[0]
+
+
+def _flags(frame: Frame) -> TcpFlags:
+    return frame.tcp.flags & ~TcpFlags.PSH if frame.tcp else TcpFlags(0)

@@ -1,0 +1,164 @@
+"""Steps 4 to 8: the request travels, is worked on, answered and shown, and the connection stays. Pure."""
+
+from __future__ import annotations
+
+from observer.connections import closing_words
+from observer.exchanges import Exchange
+from observer.registries import TLS_VERSIONS, name_of
+from observer.scene import Scene, same
+from observer.steps import (
+    Attempt,
+    Evidence,
+    KeptOpenFacts,
+    ProcessingFacts,
+    RequestFacts,
+    ResponseFacts,
+    Step,
+    StepName,
+)
+
+
+def request_step(scene: Scene) -> Step:
+    exchange = scene.exchange
+    if exchange is None:
+        return scene.not_seen(StepName.REQUEST, "no request was sent")
+    front, (back, _) = scene.front(), scene.back()
+    request = exchange.request
+    facts = RequestFacts(
+        version=f"HTTP/{request.version.value}",
+        method=request.method or "",
+        path=request.path or "",
+        authority=request.authority or "",
+        request_id=exchange.request_id,
+        headers=request.headers,
+    )
+    evidence = [Evidence(e.link, e.request_frame.number, f"{facts.method} {facts.path}") for e in [*front, *back[:1]]]
+    last = back[0].request_frame if back else front[-1].request_frame
+    summary = f"{facts.method} {facts.path} over {facts.version}"
+    return scene.seen(StepName.REQUEST, summary, exchange.request_frame, last, facts, evidence)
+
+
+def processing_step(scene: Scene) -> Step:
+    back, joined_by = scene.back()
+    answered = [attempt for attempt in back if attempt.response_start]
+    if not answered or scene.exchange is None:
+        why = "no request reached an origin" if scene.exchange is None or not back else "no origin answered"
+        return scene.not_seen(StepName.PROCESSING, why)
+    final = answered[-1]
+    assert final.response_start is not None
+    origin_ns = final.response_start.time_ns - final.request_frame.time_ns
+    near = scene.front()[-1]
+    inside = near.response_start.time_ns - near.request_frame.time_ns if near.response_start else origin_ns
+    facts = ProcessingFacts(
+        origin=scene.name(final.connection.server.address),
+        joined_by=joined_by.value,
+        attempts=tuple(_attempt(scene, attempt) for attempt in back),
+        origin_ns=origin_ns,
+        balancer_ns=inside - origin_ns,
+    )
+    evidence = []
+    for attempt, told in zip(back, facts.attempts, strict=True):
+        evidence.append(Evidence(attempt.link, attempt.request_frame.number, f"the request reaches {told.origin}"))
+        if attempt.response_start:
+            evidence.append(
+                Evidence(attempt.link, attempt.response_start.number, f"{told.origin} answers {told.status}")
+            )
+    tries = f", attempt {len(back)}" if len(back) > 1 else ""
+    summary = f"{facts.origin}{tries}, found by {joined_by.value}"
+    return scene.seen(StepName.PROCESSING, summary, final.request_frame, final.response_start, facts, evidence)
+
+
+def _attempt(scene: Scene, attempt: Exchange) -> Attempt:
+    hello = attempt.connection.server_hello
+    start, end = attempt.request_frame, attempt.response_start
+    return Attempt(
+        origin=scene.name(attempt.connection.server.address),
+        status=attempt.response.status if attempt.response else None,
+        start_ns=scene.since_enter(start),
+        duration_ns=None if end is None else end.time_ns - start.time_ns,
+        new_connection=attempt.connection.frames[0].time_ns >= scene.visit.started_ns,
+        tls_version=name_of(hello[1].version, TLS_VERSIONS) if hello else None,
+    )
+
+
+def response_step(scene: Scene) -> Step:
+    exchange = scene.exchange
+    if exchange is None or exchange.response is None or not exchange.response_start or not exchange.response_end:
+        return scene.not_seen(StepName.RESPONSE, "no response came")
+    response = exchange.response
+    length = response.header("content-length")
+    facts = ResponseFacts(
+        status=response.status or 0,
+        content_type=response.header("content-type"),
+        content_length=int(length) if length and length.isdigit() else None,
+        server=response.header("x-origin"),
+        headers=response.headers,
+    )
+    back, _ = scene.back()
+    evidence = [
+        Evidence(e.link, e.response_start.number, f"{facts.status}, the first byte")
+        for e in [*back[-1:], *reversed(scene.front())]
+        if e.response_start
+    ]
+    evidence.append(Evidence(exchange.link, exchange.response_end.number, "the last byte"))
+    first = back[-1].response_start if back and back[-1].response_start else exchange.response_start
+    size = f", {facts.content_length} bytes" if facts.content_length is not None else ""
+    kind = f", {facts.content_type}" if facts.content_type else ""
+    return scene.seen(StepName.RESPONSE, f"{facts.status}{kind}{size}", first, exchange.response_end, facts, evidence)
+
+
+def rendering_step(scene: Scene) -> Step:
+    """The one step no link carries: known from the browser's own clock, and from the resources it fetched."""
+    rendering = scene.visit.rendering
+    end = scene.exchange.response_end if scene.exchange else None
+    if rendering is None:
+        return scene.not_done(StepName.RENDERING, f"{scene.visit.program} does not render")
+    if end is None:
+        return scene.not_done(StepName.RENDERING, "there was nothing to render")
+    later = [e for e in scene.mine if e is not scene.exchange]
+    evidence = [Evidence(e.link, e.request_frame.number, f"fetches {e.request.path}") for e in later]
+    duration = None if rendering.load_ns is None else rendering.load_ns - scene.since_enter(end)
+    summary = f"{rendering.program} fetched {len(later)} more resources and painted"
+    return scene.told(StepName.RENDERING, summary, scene.since_enter(end), duration, rendering, evidence)
+
+
+def kept_open_step(scene: Scene) -> Step:
+    exchange = scene.exchange
+    if exchange is None or exchange.response_end is None:
+        return scene.not_seen(StepName.KEPT_OPEN, "there was no answered request after which to keep it open")
+    connection, last = exchange.connection, exchange.response_end
+    requests = [e for e in scene.mine if same(e.connection, connection)]
+    last = max((e.response_end for e in requests if e.response_end), key=lambda f: f.time_ns)
+    ends = [f for f in connection.closing if f.time_ns >= exchange.response_end.time_ns]
+    end = ends[0] if ends else None
+    closed_by = None
+    if end is not None:
+        closed_by = scene.name((connection.client if connection.from_client(end) else connection.server).address)
+    facts = KeptOpenFacts(
+        requests=len(requests),
+        closed_by=closed_by,
+        closed_with=closing_words(end) if end else (),
+        idle_ns=end.time_ns - last.time_ns if end else None,
+        backend_kept=_backend_kept(scene),
+    )
+    if end is not None and connection.from_server(end):
+        return scene.not_seen(
+            StepName.KEPT_OPEN, f"{closed_by} closed it with the response ({', '.join(facts.closed_with)})"
+        )
+    evidence = [Evidence(last.link, last.number, "the response ends, the connection stays")]
+    if end is not None:
+        evidence.append(Evidence(end.link, end.number, f"{closed_by} ends it: {', '.join(facts.closed_with)}"))
+    return scene.seen(StepName.KEPT_OPEN, _kept_open_summary(facts), last, end, facts, evidence)
+
+
+def _kept_open_summary(facts: KeptOpenFacts) -> str:
+    closed = (
+        f"until the {facts.closed_by} closed it ({', '.join(facts.closed_with)})" if facts.closed_by else "still open"
+    )
+    back = {True: "; the balancer keeps its own to the origin", False: "; the balancer's own was closed", None: ""}
+    return closed + back[facts.backend_kept]
+
+
+def _backend_kept(scene: Scene) -> bool | None:
+    back, _ = scene.back()
+    return None if not back else not back[-1].connection.closing

@@ -1,0 +1,51 @@
+"""From frames to a journey: the eight steps of one visit, each with its evidence. Pure.
+
+A step is seen when frames show it. When none do, it is absent only if every link it would have crossed was
+captured completely; otherwise nobody can tell, and it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from observer import http_steps, opening_steps
+from observer.exchanges import Exchange
+from observer.messages import Frame
+from observer.scene import Scene, scene_of
+from observer.steps import Journey, LinkCapture, Resource, Visit
+from observer.topology import Topology
+
+
+def journey(visit: Visit, frames: Sequence[Frame], capture: Sequence[LinkCapture], topology: Topology) -> Journey:
+    """Tell `visit` from `frames` (in order of time, all links together) and the tap's word on each link."""
+    scene = scene_of(visit, frames, capture, topology)
+    return Journey(
+        visit=visit,
+        capture=scene.capture,
+        steps=(
+            opening_steps.dns_step(scene),
+            opening_steps.tcp_step(scene),
+            opening_steps.tls_step(scene),
+            http_steps.request_step(scene),
+            http_steps.processing_step(scene),
+            http_steps.response_step(scene),
+            http_steps.rendering_step(scene),
+            http_steps.kept_open_step(scene),
+        ),
+        resources=tuple(_resource(scene, exchange) for exchange in scene.mine),
+    )
+
+
+def _resource(scene: Scene, exchange: Exchange) -> Resource:
+    end = exchange.response_end
+    return Resource(
+        method=exchange.request.method or "",
+        path=exchange.request.path or "",
+        status=exchange.response.status if exchange.response else None,
+        version=f"HTTP/{exchange.request.version.value}",
+        origin=exchange.response.header("x-origin") if exchange.response else None,
+        start_ns=scene.since_enter(exchange.request_frame),
+        duration_ns=None if end is None else end.time_ns - exchange.request_frame.time_ns,
+        connection=str(exchange.connection.client),
+        request_frame=exchange.request_frame.number,
+    )

@@ -1,0 +1,34 @@
+"""Which TLS secrets belong to a visit: the client's own, and of the origins' those whose handshakes were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from observer.keylog import Secret, parse
+from observer.slicing import Recording
+
+BACKEND = "backend"
+
+
+def parsed(text: str) -> tuple[Secret, ...]:
+    """The secrets of a key log. Raises KeyLogError (a ValueError) for a line that is none."""
+    return tuple(parse(text).secrets)
+
+
+def origin_secrets(folder: Path, recordings: Iterable[Recording]) -> tuple[Secret, ...]:
+    """The origins' secrets for connections on the backend link: their client randoms occur in its frames.
+
+    The origins log every handshake, health checks included; the newest files hold those of the recorded time.
+    """
+    frames = b"".join(
+        packet.data
+        for recording in recordings
+        if recording.link == BACKEND
+        for packet in (*recording.earlier, *recording.packets)
+    )
+    if not frames:
+        return ()
+    logged = (secret for path in sorted(folder.glob("*.log")) for secret in parsed(path.read_text(encoding="ascii")))
+    found: dict[bytes, bool] = {}
+    return tuple(s for s in logged if found.setdefault(s.client_random, s.client_random in frames))

@@ -1,0 +1,229 @@
+"""What a dissected frame says, layer by layer, in the RFCs' words. Values only: no parsing, no judgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum, IntFlag
+
+
+class TcpFlags(IntFlag):
+    """RFC 9293, section 3.1."""
+
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    PSH = 0x08
+    ACK = 0x10
+
+
+class RecordType(IntEnum):
+    """TLS ContentType, RFC 8446 section 5.1."""
+
+    CHANGE_CIPHER_SPEC = 20
+    ALERT = 21
+    HANDSHAKE = 22
+    APPLICATION_DATA = 23
+
+
+class HandshakeType(IntEnum):
+    """TLS HandshakeType, RFC 8446 section 4 and RFC 5246 section 7.4."""
+
+    HELLO_REQUEST = 0
+    CLIENT_HELLO = 1
+    SERVER_HELLO = 2
+    NEW_SESSION_TICKET = 4
+    END_OF_EARLY_DATA = 5
+    ENCRYPTED_EXTENSIONS = 8
+    CERTIFICATE = 11
+    SERVER_KEY_EXCHANGE = 12
+    CERTIFICATE_REQUEST = 13
+    SERVER_HELLO_DONE = 14
+    CERTIFICATE_VERIFY = 15
+    CLIENT_KEY_EXCHANGE = 16
+    FINISHED = 20
+    CERTIFICATE_STATUS = 22
+    KEY_UPDATE = 24
+
+
+class QuicPacketType(IntEnum):
+    """RFC 9000, section 17; ONE_RTT stands for the short header, which has no type field."""
+
+    INITIAL = 0
+    ZERO_RTT = 1
+    HANDSHAKE = 2
+    RETRY = 3
+    ONE_RTT = 4
+
+
+class HttpVersion(Enum):
+    HTTP_1 = "1.1"
+    HTTP_2 = "2"
+    HTTP_3 = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSegment:
+    """RFC 9293. Sequence numbers as on the wire; `stream` is the dissector's number of the connection on its link."""
+
+    source_port: int
+    destination_port: int
+    stream: int
+    sequence_number: int
+    acknowledgment_number: int
+    length: int
+    flags: TcpFlags
+    maximum_segment_size: int | None = None
+    retransmission: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UdpDatagram:
+    source_port: int
+    destination_port: int
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpMessage:
+    type: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """RFC 1035, section 3.2.1; `data` in presentation form, None where the lab does not read that type."""
+
+    name: str
+    type: str
+    ttl: int
+    data: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsMessage:
+    """RFC 1035, section 4."""
+
+    id: int
+    is_response: bool
+    name: str
+    type: str
+    response_code: int
+    authoritative: bool
+    truncated: bool
+    recursion_desired: bool
+    answers: tuple[ResourceRecord, ...] = ()
+    authorities: tuple[ResourceRecord, ...] = ()
+    additionals: tuple[ResourceRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsRecord:
+    """`type` is what the record header says; `inner_type` what it held, None while it could not be decrypted."""
+
+    type: int
+    inner_type: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHello:
+    """RFC 8446, section 4.1.2; numbers as registered, not yet names."""
+
+    random: bytes
+    versions: tuple[int, ...]
+    cipher_suites: tuple[int, ...]
+    server_name: str | None
+    protocols: tuple[str, ...]
+    groups: tuple[int, ...]
+    key_share_groups: tuple[int, ...]
+    offers_psk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHello:
+    """RFC 8446, section 4.1.3. `group` and `uses_psk` come from extensions; TLS 1.2 names its group elsewhere."""
+
+    random: bytes
+    version: int
+    cipher_suite: int
+    group: int | None
+    uses_psk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    level: int | None
+    description: int
+
+
+@dataclass(frozen=True, slots=True)
+class TlsMessages:
+    """Everything TLS in one frame, in wire order; inside QUIC there are handshake messages but no records."""
+
+    records: tuple[TlsRecord, ...] = ()
+    handshake: tuple[int, ...] = ()
+    client_hello: ClientHello | None = None
+    server_hello: ServerHello | None = None
+    key_exchange_group: int | None = None
+    certificates: tuple[bytes, ...] = ()
+    selected_protocol: str | None = None
+    alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuicPackets:
+    """The QUIC packets coalesced into one datagram (RFC 9000, section 12.2)."""
+
+    connection: int
+    packet_types: tuple[QuicPacketType, ...]
+    frame_types: tuple[int, ...]
+    stream_ids: tuple[int, ...]
+    destination_connection_id: str | None
+    source_connection_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpMessage:
+    """One request or response of RFC 9110, whichever version carried it; stream None in HTTP/1.1."""
+
+    version: HttpVersion
+    stream: int | None
+    method: str | None
+    path: str | None
+    authority: str | None
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+
+    @property
+    def is_request(self) -> bool:
+        return self.method is not None
+
+    def header(self, name: str) -> str | None:
+        """The first value of header `name` (in lower case), or None."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of one link. `number` counts from 1 in the file the frames came from.
+
+    `ended_streams` are the HTTP/2 and HTTP/3 streams whose sender says here that it sends no more on them.
+    """
+
+    number: int
+    time_ns: int
+    link: str
+    length: int
+    protocols: str
+    info: str
+    source: str = ""
+    destination: str = ""
+    ttl: int | None = None
+    tcp: TcpSegment | None = None
+    udp: UdpDatagram | None = None
+    icmp: IcmpMessage | None = None
+    dns: DnsMessage | None = None
+    tls: TlsMessages | None = None
+    quic: QuicPackets | None = None
+    http: tuple[HttpMessage, ...] = ()
+    http2_frame_types: tuple[int, ...] = ()
+    ended_streams: tuple[int, ...] = ()

@@ -1,0 +1,45 @@
+"""The client agent's answer as a Visit: what the client itself says, kept beside the frames. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from observer.keylog import Secret
+from observer.steps import RenderingFacts, Visit
+
+
+def client_report(
+    name: str, url: str, http: str, tls: str | None, answer: Mapping[str, Any], secrets: Iterable[Secret]
+) -> tuple[Visit, bytes | None]:
+    """The visit and, if a browser made one, its screenshot (PNG)."""
+    ports = {response["local_port"] for response in answer["responses"] if response.get("local_port")}
+    screenshot = answer.get("screenshot")
+    visit = Visit(
+        id=name,
+        url=url,
+        program=answer["program"],
+        http=http,
+        tls=tls,
+        started_ns=answer["started_ns"],
+        ended_ns=answer["ended_ns"],
+        exit_code=answer["exit_code"],
+        error=answer["error"],
+        local_ports=tuple(sorted(ports)),
+        client_randoms=tuple(dict.fromkeys(secret.client_random for secret in secrets)),
+        rendering=_rendering(answer),
+    )
+    return visit, base64.b64decode(screenshot) if screenshot else None
+
+
+def _rendering(answer: Mapping[str, Any]) -> RenderingFacts | None:
+    timing = answer.get("rendering")
+    if not timing:
+        return None
+    return RenderingFacts(
+        program=answer["program"],
+        dom_content_loaded_ns=timing.get("dom_content_loaded_ns"),
+        first_contentful_paint_ns=timing.get("first_contentful_paint_ns"),
+        load_ns=timing.get("load_ns"),
+    )

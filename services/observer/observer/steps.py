@@ -1,0 +1,232 @@
+"""The vocabulary of a journey: eight steps, each seen, absent or unknown, with facts and the frames that prove them.
+
+Times are integer nanoseconds: `start_ns` since Enter, durations as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(Enum):
+    """Absent and unknown differ: absent was looked for in a complete capture, unknown could not be looked for."""
+
+    SEEN = "seen"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class StepName(Enum):
+    DNS = "DNS"
+    TCP = "TCP"
+    TLS = "TLS"
+    REQUEST = "request"
+    PROCESSING = "processing"
+    RESPONSE = "response"
+    RENDERING = "rendering"
+    KEPT_OPEN = "connection kept open"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A frame, by its link and its number in journey.pcapng, and what it shows."""
+
+    link: str
+    frame: int
+    shows: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One DNS question and its answer, as seen between two hosts."""
+
+    asked_by: str
+    asked_of: str
+    name: str
+    type: str
+    outcome: str
+    over: str
+    start_ns: int
+    duration_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsFacts:
+    name: str
+    addresses: tuple[str, ...]
+    ttl: int | None
+    lookups: tuple[Lookup, ...]
+    walk: tuple[Lookup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TcpFacts:
+    client: str
+    server: str
+    client_isn: int
+    server_isn: int
+    client_mss: int | None
+    server_mss: int | None
+    round_trip_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    subject: str
+    names: tuple[str, ...]
+    issuer: str
+    not_after: str
+    chain_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    version: str
+    cipher_suite: str
+    group: str | None
+    protocol: str | None
+    server_name: str | None
+    resumed: bool
+    certificate: CertificateFacts | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    version: str
+    method: str
+    path: str
+    authority: str
+    request_id: str | None
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request of the balancer to an origin."""
+
+    origin: str
+    status: int | None
+    start_ns: int
+    duration_ns: int | None
+    new_connection: bool
+    tls_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingFacts:
+    """`origin_ns`: request to first byte of the response, on the backend link; `balancer_ns`: what the balancer
+    added on the way in and out, on its edge and backend sides."""
+
+    origin: str
+    joined_by: str
+    attempts: tuple[Attempt, ...]
+    origin_ns: int
+    balancer_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFacts:
+    status: int
+    content_type: str | None
+    content_length: int | None
+    server: str | None
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderingFacts:
+    """From the browser's own navigation and paint timing."""
+
+    program: str
+    dom_content_loaded_ns: int | None
+    first_contentful_paint_ns: int | None
+    load_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOpenFacts:
+    """`closed_by` is None while nobody closed the connection before the capture ended."""
+
+    requests: int
+    closed_by: str | None
+    closed_with: tuple[str, ...]
+    idle_ns: int | None
+    backend_kept: bool | None
+
+
+Facts = DnsFacts | TcpFacts | TlsFacts | RequestFacts | ProcessingFacts | ResponseFacts | RenderingFacts | KeptOpenFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the eight. `summary` is the one line people read; `reason` says why a step is absent or unknown."""
+
+    number: int
+    name: StepName
+    status: Status
+    summary: str
+    start_ns: int | None = None
+    duration_ns: int | None = None
+    facts: Facts | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCapture:
+    """What the tap says of one link: complete means both sentinels seen and nothing dropped between them."""
+
+    link: str
+    packets: int
+    dropped: int
+    complete: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What was asked for, and what the client itself said of it. Verdicts rest on frames, not on this."""
+
+    id: str
+    url: str
+    program: str
+    http: str
+    tls: str | None
+    started_ns: int
+    ended_ns: int
+    exit_code: int
+    error: str
+    local_ports: tuple[int, ...] = ()
+    client_randoms: tuple[bytes, ...] = ()
+    rendering: RenderingFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One request of the visit and its response, as the client's link saw them."""
+
+    method: str
+    path: str
+    status: int | None
+    version: str
+    origin: str | None
+    start_ns: int
+    duration_ns: int | None
+    connection: str
+    request_frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    visit: Visit
+    capture: tuple[LinkCapture, ...]
+    steps: tuple[Step, ...]
+    resources: tuple[Resource, ...]
+
+    @property
+    def complete(self) -> bool:
+        return all(link.complete for link in self.capture)
+
+    def step(self, name: StepName) -> Step:
+        return next(step for step in self.steps if step.name is name)

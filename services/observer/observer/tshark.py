@@ -1,0 +1,95 @@
+"""tshark, the dissector: what it prints is what our user sees in Wireshark, and all that a verdict rests on.
+
+tshark takes 200 ms to start and a few to read a visit, so one is kept started, waiting for its input; each
+reads one capture and ends. A capture of any size goes through the same command, only without the wait.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from observer.dissect import AGGREGATOR, FIELDS, DissectionError, frames
+from observer.messages import Frame
+
+_COMMAND = [
+    "tshark",
+    "-n",
+    "-T",
+    "fields",
+    "-E",
+    "separator=/t",
+    "-E",
+    "occurrence=a",
+    "-E",
+    f"aggregator={AGGREGATOR}",
+]
+_NOT_ERRORS = ("Running as user",)
+
+
+def _command(source: str) -> list[str]:
+    selected = [argument for name in FIELDS for argument in ("-e", name)]
+    return [*_COMMAND, *selected, "-r", source]
+
+
+class WarmTshark:
+    """tsharks that are one start ahead, for a visit needs up to three. Use from any thread; more start when needed."""
+
+    def __init__(self, ahead: int = 3) -> None:
+        self._ahead = ahead
+        self._lock = threading.Lock()
+        self._waiting: list[subprocess.Popen[bytes]] = []
+        self.warm_up()
+
+    def dissect(self, capture: bytes, link_of_interface: dict[str, str]) -> list[Frame]:
+        """Dissect a whole capture file.
+
+        Raises:
+            DissectionError: tshark could not read the capture to its end.
+        """
+        with self._lock:
+            process = self._waiting.pop() if self._waiting else _start()
+        output, errors = process.communicate(capture)
+        _check(process.returncode, errors)
+        return list(frames(output.decode().rstrip("\n").split("\n"), link_of_interface))
+
+    def warm_up(self) -> None:
+        """Start those that were used. Called after an answer went out, so that nobody waits for it."""
+        with self._lock:
+            self._waiting = [process for process in self._waiting if process.poll() is None]
+            while len(self._waiting) < self._ahead:
+                self._waiting.append(_start())
+
+    def close(self) -> None:
+        with self._lock:
+            for process in self._waiting:
+                process.kill()
+                process.wait()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(_command("-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def dissect_file(path: Path, keys: Path | None, link_of_interface: dict[str, str]) -> Iterator[Frame]:
+    """Dissect a capture file of any size, frame by frame, in bounded memory.
+
+    Raises:
+        DissectionError: tshark could not read the file to its end.
+    """
+    options = ["-o", f"tls.keylog_file:{keys}"] if keys else []
+    with subprocess.Popen(
+        [*_command(str(path)), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        yield from frames(process.stdout, link_of_interface)
+        errors = process.stderr.read()
+    _check(process.returncode, errors.encode())
+
+
+def _check(returncode: int, errors: bytes) -> None:
+    lines = [line for line in errors.decode(errors="replace").splitlines() if not line.startswith(_NOT_ERRORS)]
+    if returncode != 0 or lines:
+        raise DissectionError(f"tshark: {' '.join(lines) or f'exit code {returncode}'}")

@@ -1,0 +1,170 @@
+"""One visit from Enter to its capture folder: mark, visit, mark, slice, dissect, tell, write."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hostkit.spool_format import Position
+from observer import captures
+from observer.dissecting import frames_of
+from observer.journey import journey
+from observer.keylog import Secret
+from observer.keys import origin_secrets, parsed
+from observer.lab import LabError, LinkMarks, TapSession, ask_agent
+from observer.report import client_report
+from observer.slicing import Recording, record
+from observer.spool import Spool
+from observer.steps import Journey, Visit
+from observer.topology import LINKS, Topology
+from observer.tshark import WarmTshark
+
+SITE = "https://parseltongue.co.in/"
+HTTP_VERSIONS = ("1.1", "2", "3")
+TLS_VERSIONS = ("1.2", "1.3")
+PROGRAMS = ("curl", "browser")
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRequest:
+    """What to visit and how; `tls` None lets the client choose."""
+
+    url: str = SITE
+    http: str = "2"
+    tls: str | None = None
+    program: str = "curl"
+
+    @staticmethod
+    def from_json(request: Mapping[str, Any]) -> VisitRequest:
+        """Read and check a request.
+
+        Raises:
+            ValueError: a value that no visit can have; the text says which and what it may be.
+        """
+        url = str(request.get("url") or SITE)
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"URL={url}: expected http://NAME/... or https://NAME/...")
+        plain = parts.scheme == "http"
+        http = _choice("HTTP", request.get("http") or ("1.1" if plain else "2"), HTTP_VERSIONS)
+        tls = _choice("TLS", request["tls"], TLS_VERSIONS) if request.get("tls") else None
+        if plain and http != "1.1":
+            raise ValueError(f"HTTP={http} needs TLS in practice: ask for https://{parts.netloc}{parts.path}")
+        if http == "3" and tls == "1.2":
+            raise ValueError("HTTP=3 TLS=1.2: QUIC carries TLS 1.3 only (RFC 9001); leave TLS out")
+        return VisitRequest(url, http, tls, _choice("WITH", request.get("with") or "curl", PROGRAMS))
+
+
+def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"{name}={value}: expected {', '.join(known[:-1])} or {known[-1]}")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A visit that was told and written."""
+
+    journey: Journey
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the observer finds what it needs, inside its container."""
+
+    tap: str = "/run/tap/tap.sock"
+    spool: Path = Path("/spool")
+    keys: Path = Path("/keys")
+    captures: Path = Path("/captures")
+
+
+class Observer:
+    """Performs visits, several at a time if asked; each gets its own marks and its own folder."""
+
+    def __init__(self, topology: Topology, places: Places) -> None:
+        self._topology = topology
+        self._places = places
+        self._spool = Spool(places.spool)
+        self._tshark = WarmTshark()
+        self._ids = threading.Lock()
+        self._last_id = ""
+
+    @property
+    def captures(self) -> Path:
+        return self._places.captures
+
+    @property
+    def own_address(self) -> str:
+        return self._topology.address("observer", "control")
+
+    def warm_up(self) -> None:
+        self._tshark.warm_up()
+
+    def visit(self, request: VisitRequest) -> Done:
+        """Perform `request` and write its folder.
+
+        Raises:
+            ValueError: the client refuses the request.
+            LabError: a service that the visit needs does not answer.
+            DissectionError: tshark could not read the capture.
+            OSError: the folder could not be written.
+        """
+        name = self._next_id()
+        with TapSession(self._places.tap, name) as tap:
+            before = {link: self._spool.end(link) for link in LINKS}
+            tap.begin()
+            answer = self._send_client(name, request)
+            marks = self._marks(tap, before)
+            recordings = tuple(record(self._spool, name, mark) for mark in marks)
+        client_secrets = parsed(answer["keylog"])
+        told, rendered = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
+        secrets = client_secrets + origin_secrets(self._places.keys, recordings)
+        return self._tell(told, rendered, recordings, secrets)
+
+    def _tell(
+        self, visit: Visit, screenshot: bytes | None, recordings: tuple[Recording, ...], secrets: tuple[Secret, ...]
+    ) -> Done:
+        frames = frames_of(recordings, secrets, self._topology, lambda capture: self._tshark.dissect(capture, {}))
+        told = journey(visit, frames, [recording.capture for recording in recordings], self._topology)
+        folder = captures.write(self._places.captures, told, recordings, secrets, self._topology, screenshot)
+        return Done(told, folder)
+
+    def _send_client(self, name: str, request: VisitRequest) -> dict[str, Any]:
+        wanted = {
+            "id": name,
+            "urls": [request.url],
+            "with": request.program,
+            "http": request.http,
+            "tls": request.tls,
+            "method": "GET",
+            "headers": [],
+            "body": None,
+            "timeout_s": TIMEOUT_S / 2,
+        }
+        address = self._topology.address("client", "control")
+        return ask_agent("client", address, "POST /visits", wanted, TIMEOUT_S)
+
+    def _marks(self, tap: TapSession, before: dict[str, Position]) -> tuple[LinkMarks, ...]:
+        """The visit's place in each spool. If the tap is gone, all it recorded since: slices then lack their end."""
+        try:
+            return tap.end()
+        except LabError:
+            return tuple(LinkMarks(link, position, self._spool.end(link)) for link, position in before.items())
+
+    def _next_id(self) -> str:
+        """The time of Enter, to the millisecond; two visits in one millisecond get two."""
+        with self._ids:
+            while True:
+                now_ns = time.time_ns()
+                seconds = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 1_000_000_000))
+                name = f"{seconds}.{now_ns // 1_000_000 % 1000:03d}"
+                if name != self._last_id:
+                    self._last_id = name
+                    return name

@@ -1,0 +1,95 @@
+"""The observer as a service: visits on request, and the viewer that shows them in a browser."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, abort, render_template, request, send_from_directory
+
+from observer.dissect import DissectionError
+from observer.lab import LabError
+from observer.ladder import Style, ladder
+from observer.visit import Done, Observer, VisitRequest
+
+_OWN_NAMES = ("127.0.0.1", "localhost", "observer")
+
+
+def create_app(observer: Observer, public_url: str) -> Flask:
+    """The WSGI application; `public_url` is where the person at the machine reaches it."""
+    app = Flask(__name__)
+
+    @app.before_request
+    def refuse_other_names() -> None:
+        # A page elsewhere could point its own name at 127.0.0.1 and so read the lab's captures.
+        if request.host.split(":")[0] not in (*_OWN_NAMES, observer.own_address):
+            abort(403)
+
+    app.get("/health")(lambda: {"ok": True})
+    _add_visits(app, observer, public_url)
+    _add_pages(app, observer.captures)
+    return app
+
+
+def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
+    @app.post("/api/visits")
+    def visit() -> tuple[dict[str, Any], int]:
+        # Only application/json: a form on another site cannot send that without being asked first.
+        if not request.is_json:
+            return {"error": "send the visit as application/json"}, 415
+        try:
+            wanted = request.get_json()
+            done = observer.visit(VisitRequest.from_json(wanted))
+        except ValueError as refusal:
+            return {"error": str(refusal)}, 400
+        except (LabError, DissectionError) as fault:
+            return {"error": str(fault)}, 502
+        finally:
+            threading.Thread(target=observer.warm_up).start()
+        return _answer(done, _style(wanted), public_url), 200
+
+
+def _style(wanted: dict[str, Any]) -> Style:
+    return Style(
+        width=int(wanted.get("columns") or Style().width),
+        colour=bool(wanted.get("colour")),
+        ascii=bool(wanted.get("ascii")),
+    )
+
+
+def _answer(done: Done, style: Style, public_url: str) -> dict[str, Any]:
+    return {
+        "folder": f"captures/{done.folder.name}",
+        "viewer": f"{public_url}/visits/{done.folder.name}/",
+        "ladder": ladder(done.journey, style),
+        "exit_code": done.journey.visit.exit_code,
+        "complete": done.journey.complete,
+    }
+
+
+def _add_pages(app: Flask, captures: Path) -> None:
+    @app.get("/")
+    def index() -> str:
+        return render_template("index.html", visits=_visits(captures))
+
+    @app.get("/visits/<name>/")
+    def one(name: str) -> str:
+        folder = _folder(captures, name)
+        text = (folder / "ladder.txt").read_text(encoding="utf-8")
+        return render_template("visit.html", name=name, ladder=text, files=sorted(p.name for p in folder.iterdir()))
+
+    @app.get("/visits/<name>/<file>")
+    def download(name: str, file: str) -> Response:
+        return send_from_directory(_folder(captures, name), file)
+
+
+def _folder(captures: Path, name: str) -> Path:
+    if name not in _visits(captures):
+        abort(404)
+    return captures / name
+
+
+def _visits(captures: Path) -> list[str]:
+    """The visits' folders, the newest first."""
+    return sorted((p.parent.name for p in captures.glob("[0-9]*/ladder.txt")), reverse=True)
