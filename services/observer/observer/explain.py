@@ -62,13 +62,15 @@ def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visi
         if lookup.question.name == host and lookup.query.time_ns <= opened.time_ns
     ]
     path = (exchange.request.path if exchange else None) or "/"
+    enter_ns = min([opened.time_ns, *asked])
     return Visit(
         id=str(number),
         url=f"{'https' if hello else 'http'}://{host or connection.server}{path}",
         program="an unknown client",
         http=exchange.request.version.value if exchange else "?",
         tls=None,
-        started_ns=min([opened.time_ns, *asked]),
+        started_ns=enter_ns,
+        enter_ns=enter_ns,
         ended_ns=connection.frames[-1].time_ns,
         exit_code=0,
         error="",

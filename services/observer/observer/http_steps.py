@@ -117,8 +117,11 @@ def rendering_step(scene: Scene) -> Step:
         return scene.not_done(StepName.RENDERING, "there was nothing to render")
     later = [e for e in scene.mine if e is not scene.exchange]
     evidence = [Evidence(e.link, e.request_frame.number, f"fetches {e.request.path}") for e in later]
-    duration = None if rendering.load_ns is None else rendering.load_ns - scene.since_enter(end)
-    summary = f"{rendering.program} fetched {len(later)} more resources and painted"
+    done = [moment for moment in (rendering.load_ns, rendering.first_contentful_paint_ns) if moment is not None]
+    duration = max(done) - scene.since_enter(end) if done else None
+    painted = rendering.first_contentful_paint_ns
+    paint = "painted nothing" if painted is None else f"first painted {painted / 1e6:.1f} ms after Enter"
+    summary = f"{rendering.program} fetched {len(later)} more resources and {paint}"
     return scene.told(StepName.RENDERING, summary, scene.since_enter(end), duration, rendering, evidence)
 
 

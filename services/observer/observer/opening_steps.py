@@ -41,8 +41,8 @@ def dns_step(scene: Scene) -> Step:
         name=host,
         addresses=tuple(addresses),
         ttl=min(ttls) if ttls else None,
-        lookups=tuple(a.told(scene.name, scene.visit.started_ns) for a in asked),
-        walk=tuple(w.told(scene.name, scene.visit.started_ns) for w in walked),
+        lookups=tuple(a.told(scene.name, scene.visit.enter_ns) for a in asked),
+        walk=tuple(w.told(scene.name, scene.visit.enter_ns) for w in walked),
     )
     lifetime = f" for {facts.ttl} s" if facts.ttl is not None else ""
     return scene.seen(StepName.DNS, f"{host} is {outcome}{lifetime}; {how}", first, last, facts, evidence)

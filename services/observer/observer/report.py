@@ -23,6 +23,7 @@ def client_report(
         http=http,
         tls=tls,
         started_ns=answer["started_ns"],
+        enter_ns=answer["rendering"]["time_origin"] if answer.get("rendering") else answer["started_ns"],
         ended_ns=answer["ended_ns"],
         exit_code=answer["exit_code"],
         error=answer["error"],
@@ -35,11 +36,16 @@ def client_report(
 
 def _rendering(answer: Mapping[str, Any]) -> RenderingFacts | None:
     timing = answer.get("rendering")
-    if not timing:
+    if not timing or not timing["navigation"]:
         return None
+    enter_ns = timing["time_origin"]
+
+    def since_enter(moments: Mapping[str, Any], name: str) -> int | None:
+        return moments[name] - enter_ns if name in moments else None
+
     return RenderingFacts(
         program=answer["program"],
-        dom_content_loaded_ns=timing.get("dom_content_loaded_ns"),
-        first_contentful_paint_ns=timing.get("first_contentful_paint_ns"),
-        load_ns=timing.get("load_ns"),
+        dom_content_loaded_ns=since_enter(timing["navigation"], "dom_content_loaded_event_end"),
+        first_contentful_paint_ns=since_enter(timing["paint"], "first_contentful_paint"),
+        load_ns=since_enter(timing["navigation"], "load_event_end"),
     )

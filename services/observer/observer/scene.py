@@ -34,7 +34,7 @@ class Scene:
     mine: tuple[Exchange, ...]
 
     def since_enter(self, frame: Frame) -> int:
-        return frame.time_ns - self.visit.started_ns
+        return frame.time_ns - self.visit.enter_ns
 
     def name(self, address: str) -> str:
         return self.topology.name(address)

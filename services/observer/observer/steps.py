@@ -137,7 +137,7 @@ class ResponseFacts:
 
 @dataclass(frozen=True, slots=True)
 class RenderingFacts:
-    """From the browser's own navigation and paint timing."""
+    """From the browser's own navigation and paint timing, since Enter."""
 
     program: str
     dom_content_loaded_ns: int | None
@@ -186,7 +186,11 @@ class LinkCapture:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What was asked for, and what the client itself said of it. Verdicts rest on frames, not on this."""
+    """What was asked for, and what the client itself said of it. Verdicts rest on frames, not on this.
+
+    The client program ran from `started_ns` to `ended_ns`; `enter_ns` is when the person would have pressed Enter:
+    a browser's navigation start, curl's own start. All are nanoseconds since 1970, on the clock of the frames.
+    """
 
     id: str
     url: str
@@ -194,6 +198,7 @@ class Visit:
     http: str
     tls: str | None
     started_ns: int
+    enter_ns: int
     ended_ns: int
     exit_code: int
     error: str

@@ -1,0 +1,28 @@
+"""Fixtures of the live tests. They expect a running lab: `make test` sees to that."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from live_lab import Lab, Visited
+from observer.topology import LINKS, from_environment
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab(from_environment(os.environ), os.environ["LAB"])
+
+
+@pytest.fixture(scope="session", params=["1.1", "2", "3"], ids=lambda version: f"http{version}")
+def ordinary_visit(request: pytest.FixtureRequest, lab: Lab) -> Visited:
+    """One visit to the site's page per HTTP version, shared by the tests that only look."""
+    done = lab.visit(http=request.param)
+    assert done.exit_code == 0, f"the client failed: {done.journey['visit']['error']}"
+    return done
+
+
+@pytest.fixture(params=LINKS)
+def link(request: pytest.FixtureRequest) -> str:
+    return str(request.param)

@@ -1,0 +1,111 @@
+"""What the evidence is worth: complete captures, files that stock tools open, and a tap that stops in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from live_lab import CAPTURES, SITE, Lab, Visited
+from observer.topology import LINKS
+
+
+def test_a_capture_is_complete_only_with_both_sentinels_and_no_drops(ordinary_visit: Visited) -> None:
+    capture = {link["link"]: link for link in ordinary_visit.journey["capture"]}
+    assert tuple(capture) == LINKS
+    for link in capture.values():
+        assert link["complete"], link
+        assert link["dropped"] == 0
+        assert link["packets"] > 0
+
+
+def test_the_links_files_together_hold_the_journeys_frames(ordinary_visit: Visited) -> None:
+    counted = {link: frames_in(ordinary_visit, f"{link}.pcapng") for link in LINKS}
+    assert sum(counted.values()) == frames_in(ordinary_visit, "journey.pcapng") == len(ordinary_visit.frames)
+    assert counted == {link: len(ordinary_visit.on(link)) for link in LINKS}
+
+
+def frames_in(visited: Visited, name: str) -> int:
+    command = ["capinfos", "-T", "-r", "-m", "-c", str(visited.folder / name)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(output.strip().rsplit(",", 1)[1])
+
+
+def test_stock_tshark_shows_decrypted_http_on_edge_and_backend(ordinary_visit: Visited) -> None:
+    version = ordinary_visit.journey["visit"]["http"]
+    # Wireshark 4.4 finds a QUIC connection by its id alone: of three links' copies in one file it decrypts the first.
+    # The link's own file has one copy.
+    front_file, protocol = {"1.1": ("journey", "http"), "2": ("journey", "http2"), "3": ("edge", "http3")}[version]
+    for link, file, shown_as in (("edge", front_file, protocol), ("backend", "journey", "http")):
+        command = ["tshark", "-r", str(ordinary_visit.folder / f"{file}.pcapng")]
+        command += ["-Y", f'{shown_as} && frame.interface_name == "{link}"', "-T", "fields", "-e", "_ws.col.info"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "GET /" in shown, f"{link}: no decrypted request"
+        assert "200 OK" in shown, f"{link}: no decrypted response"
+
+
+def test_proving_frames_carry_a_comment_that_names_their_step(ordinary_visit: Visited) -> None:
+    command = ["tshark", "-r", str(ordinary_visit.folder / "journey.pcapng"), "-Y", "frame.comment"]
+    command += ["-T", "fields", "-e", "frame.number", "-e", "frame.comment"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    commented = {int(line.split("\t")[0]) for line in lines}
+    cited = {evidence["frame"] for step in ordinary_visit.journey["steps"] for evidence in step["evidence"]}
+    assert commented == cited
+    assert all(line.split("\t")[1].startswith("step ") for line in lines)
+
+
+def test_latest_is_the_newest_visit(lab: Lab) -> None:
+    visited = lab.visit()
+    assert (CAPTURES / "latest").resolve() == visited.folder.resolve()
+
+
+@pytest.fixture
+def tap_comes_back(lab: Lab):  # type: ignore[no-untyped-def]
+    yield
+    lab.container("tap").start()
+    lab.wait_until_healthy("tap")
+
+
+@pytest.mark.usefixtures("tap_comes_back")
+def test_a_tap_stopped_in_the_middle_makes_steps_unknown_not_absent(lab: Lab) -> None:
+    under_way = threading.Event()
+
+    def slow_visit() -> Visited:
+        under_way.set()
+        return lab.visit(f"{SITE}slow?ms=3000")
+
+    with ThreadPoolExecutor() as pool:
+        visiting = pool.submit(slow_visit)
+        under_way.wait()
+        wait_until_the_balancer_has_a_request(lab)
+        lab.container("tap").kill("SIGKILL")
+        visited = visiting.result()
+
+    assert visited.exit_code == 0, "the visit itself went well: nobody noticed but the evidence"
+    assert not any(link["complete"] for link in visited.journey["capture"])
+    told = {step["name"]: step["status"] for step in visited.journey["steps"]}
+    assert told["response"] == "unknown"
+    assert "absent" not in {told[name] for name in ("DNS", "TCP", "TLS", "request", "processing", "response")}
+    with pytest.raises(AssertionError):
+        test_a_capture_is_complete_only_with_both_sentinels_and_no_drops(visited)
+
+
+def wait_until_the_balancer_has_a_request(lab: Lab) -> None:
+    """Until an origin works on /slow: HAProxy counts a current session on a server of the site."""
+    address = lab.topology.address("balancer", "control")
+    while True:
+        output = runtime_command(address, "show stat -1 4 -1")
+        rows = [line.split(",") for line in output.splitlines() if line and not line.startswith("#")]
+        if any(int(row[4] or 0) for row in rows if row[1].startswith("origin")):
+            return
+
+
+def runtime_command(address: str, command: str) -> str:
+    import socket
+
+    with socket.create_connection((address, 9999), timeout=5) as connection:
+        connection.sendall(command.encode() + b"\n")
+        with connection.makefile("r") as answer:
+            return answer.read()

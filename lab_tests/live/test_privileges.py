@@ -1,0 +1,66 @@
+"""Least privilege, as Docker and the kernel tell it, not as compose.yaml wishes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from live_lab import Lab
+
+HOSTS = (
+    "client", "router", "isp", "resolver", "ns-root", "ns-in", "ns-site",
+    "balancer", "origin-1", "origin-2", "tap", "observer",
+)  # fmt: skip
+WRITABLE_ROOT = {"client"}  # compose.yaml says why
+CAP_NET_ADMIN, CAP_NET_RAW = 1 << 12, 1 << 13
+KEPT = {"isp": CAP_NET_ADMIN | CAP_NET_RAW, "tap": CAP_NET_RAW}
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_every_running_container_is_checked_here(lab: Lab) -> None:
+    names = {
+        c.name.removeprefix(f"{lab.name}-")
+        for c in lab.containers()
+        if c.labels.get("com.docker.compose.oneoff") != "True"
+    }
+    assert names - {"monitor"} == set(HOSTS)
+
+
+def test_a_container_gets_nothing_it_does_not_name(lab: Lab, host: str) -> None:
+    config = lab.container(host).attrs["HostConfig"]
+    assert config["CapDrop"] == ["ALL"]
+    assert config["ReadonlyRootfs"] is (host not in WRITABLE_ROOT)
+    assert "no-new-privileges:true" in config["SecurityOpt"]
+    assert not config["Privileged"]
+    assert config["Memory"] > 0
+    assert config["PidsLimit"] > 0
+    assert config["LogConfig"]["Config"].get("max-size")
+    assert not any("docker.sock" in bind for bind in config["Binds"] or [])
+    published = [b["HostIp"] for bindings in (config["PortBindings"] or {}).values() for b in bindings]
+    assert set(published) <= {"127.0.0.1"}
+
+
+def test_no_process_is_root_or_holds_a_capability_it_does_not_need(lab: Lab, host: str) -> None:
+    script = (
+        "for f in /proc/[0-9]*/status; do tr '\\n' ' ' <$f; tr '\\0' ' ' <${f%status}cmdline; echo; done 2>/dev/null"
+    )
+    code, output = lab.container(host).exec_run(["sh", "-c", script])
+    assert code == 0
+    checked = 0
+    for line in output.decode().splitlines():
+        words = line.split()
+        status = {
+            word.rstrip(":"): words[i + 1]
+            for i, word in enumerate(words[:-1])
+            if word in ("Uid:", "CapEff:", "CapBnd:", "NoNewPrivs:")
+        }
+        if "docker-init" in line or "for f in /proc" in line or not status or words[1] in ("tr", "sh"):
+            continue  # docker's own init and this very question
+        checked += 1
+        assert status["Uid"] != "0" or host == "observer", line
+        assert int(status["CapEff"], 16) & ~KEPT.get(host, 0) == 0, line
+        assert status["NoNewPrivs"] == "1", line
+    assert checked, "no process seen: this test looked at nothing"
