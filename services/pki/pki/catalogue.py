@@ -1,0 +1,87 @@
+"""Which certificates the lab has: one row each, issuers before what they sign.
+
+A certificate with a fault on purpose (for the claim that clients refuse it) is one more row: another `issuer` for a
+CA nobody trusts, its own name for self-signed, other `dns_names` for a wrong name, `starts` and `ends` on one side of
+now for expired or not yet valid, an empty `sends` for a missing intermediate, `revoked=True` for the list in crl.pem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+
+class Role(Enum):
+    """What a certificate's key may be used for; decides the extensions of RFC 5280 section 4.2."""
+
+    ROOT = "root CA"
+    INTERMEDIATE = "intermediate CA"
+    SERVER = "server"
+
+    @property
+    def is_ca(self) -> bool:
+        return self is not Role.SERVER
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One certificate as it should be.
+
+    name: of its files: <folder>/<name>.pem holds key and chain, public/<name>.pem the chain alone.
+    issuer: name of the row that signs; the own name means self-signed.
+    folder: of the private file: a volume that only its reader mounts.
+    starts, ends: validity, counted from the moment of making.
+    renew_before: made anew when less than this is left.
+    sends: rows whose certificates follow the own one in the chain.
+    """
+
+    name: str
+    role: Role
+    issuer: str
+    folder: str
+    common_name: str
+    starts: timedelta
+    ends: timedelta
+    renew_before: timedelta
+    dns_names: tuple[str, ...] = ()
+    sends: tuple[str, ...] = ()
+    revoked: bool = False
+
+    @property
+    def is_self_signed(self) -> bool:
+        return self.issuer == self.name
+
+
+SITE = "parseltongue.co.in"
+SKEW = timedelta(minutes=-5)  # clocks of readers may run a little behind ours
+DAY = timedelta(days=1)
+LEAF_LIFE = 30 * DAY
+LEAF_MARGIN = 3 * DAY
+CA_MARGIN = LEAF_LIFE + LEAF_MARGIN  # so that whatever a CA signs ends before the CA does
+CRL_LIFE = 30 * DAY
+
+
+def server(name: str, folder: str, *dns_names: str) -> Row:
+    """The row of an ordinary server certificate under the lab's intermediate."""
+    return Row(
+        name,
+        Role.SERVER,
+        "intermediate",
+        folder,
+        dns_names[0],
+        SKEW,
+        LEAF_LIFE,
+        LEAF_MARGIN,
+        dns_names,
+        ("intermediate",),
+    )
+
+
+CATALOGUE: tuple[Row, ...] = (
+    Row("root", Role.ROOT, "root", "ca", "eightsteps root CA", SKEW, 3650 * DAY, CA_MARGIN),
+    Row("intermediate", Role.INTERMEDIATE, "root", "ca", "eightsteps intermediate CA", SKEW, 1825 * DAY, CA_MARGIN),
+    server("site", "balancer", SITE, f"www.{SITE}"),
+    server("origin-1", "origin-1", f"origin-1.{SITE}"),
+    server("origin-2", "origin-2", f"origin-2.{SITE}"),
+)
