@@ -1,0 +1,115 @@
+## eightsteps: what happens between pressing Enter and seeing a page, on real hosts, captured on every link.
+##
+## The lab
+##   make up                          build what is missing, start the hosts, perform one visit
+##   make visit                       visit https://parseltongue.co.in/ and tell its eight steps
+##   make visit HTTP=3 WITH=browser   HTTP=1.1, 2 or 3; WITH=curl or browser
+##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
+##                                    URL= any address of the site; TLS=1.2 or 1.3
+##   make down                        stop: no container, network or firewall rule is left (the lab's own CA is)
+##   make clean                       down, and remove images, volumes and captures (asks; YES=1 does not)
+##
+## The evidence
+##   make wireshark                   open the last visit's frames, decrypted
+##   make explain PCAP=a.pcap KEYS=a.keys
+##                                    tell any capture's story; KEYS= a key log file, if there is one
+##   make test ARGS='-k dns'          run the tests on the running lab (starts it); ARGS= options of pytest
+##   make bench                       measure the lab against its goals
+##
+## Inside
+##   make shell HOST=client           a root shell in a host
+##   make logs HOST=resolver FOLLOW=1 what a host wrote (without HOST: all); FOLLOW=1 goes on
+##   make lint                        style, types and scripts, without Docker; needs Python 3.11 (PYTHON=python3.11)
+##   make unit ARGS='-k ladder'       the tests that need no Docker
+##   make base                        only the image all others are built on (with sudo where no registry answers)
+##   make help                        this
+##
+## Two labs on one machine: each has a name (at most 10 small letters and digits) and the first half of its addresses.
+##   make up LAB=other LAB_NET=10.88  and LAB=other with every other target
+##   make up LAB_PORT=9000            the viewer's port on 127.0.0.1; otherwise 8000 and LAB_NET's second number (8077)
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# Defaults are written once, in .env. The command line goes before the environment, and both before .env.
+default = $(shell sed -n 's/^$1=//p' .env)
+ifndef LAB
+LAB := $(call default,LAB)
+endif
+ifndef LAB_NET
+LAB_NET := $(call default,LAB_NET)
+endif
+ifndef LAB_PORT
+LAB_PORT := $(shell printf '8%03d' '$(lastword $(subst ., ,$(LAB_NET)))' 2>/dev/null)
+endif
+
+# Captures belong to whoever typed make, also under sudo.
+ids := $(shell id -u; id -g)
+LAB_UID := $(if $(filter 0,$(firstword $(ids))),$(or $(SUDO_UID),0),$(firstword $(ids)))
+LAB_GID := $(if $(filter 0,$(firstword $(ids))),$(or $(SUDO_GID),0),$(lastword $(ids)))
+COMPOSE_PROJECT_NAME := $(LAB)
+export LAB LAB_NET LAB_PORT LAB_UID LAB_GID COMPOSE_PROJECT_NAME
+
+# A variable counts only when given on the command line: some systems have HOST in every environment. `value`, because
+# an address may hold a dollar sign.
+given = $(if $(filter command,$(origin $1)),$(value $1))
+
+run := @exec sh services/base/make
+
+.PHONY: up visit down clean wireshark explain test bench shell logs lint unit base help
+
+up:
+	$(run)/start-lab.sh
+
+visit: export VISIT_URL = $(call given,URL)
+visit: export VISIT_HTTP = $(call given,HTTP)
+visit: export VISIT_TLS = $(call given,TLS)
+visit: export VISIT_WITH = $(call given,WITH)
+visit:
+	$(run)/visit.sh
+
+down:
+	@sh services/base/make/preflight.sh docker
+	$(run)/stop-lab.sh
+
+clean: export CLEAN_YES = $(call given,YES)
+clean:
+	@sh services/base/make/preflight.sh docker
+	$(run)/remove-lab.sh
+
+wireshark:
+	$(run)/open-wireshark.sh
+
+explain: export EXPLAIN_PCAP = $(call given,PCAP)
+explain: export EXPLAIN_KEYS = $(call given,KEYS)
+explain:
+	$(run)/explain.sh
+
+test:
+	$(run)/run-in-tests.sh pytest -p no:cacheprovider $(call given,ARGS)
+
+bench:
+	$(run)/bench.sh $(call given,ARGS)
+
+shell: export SHELL_HOST = $(call given,HOST)
+shell:
+	$(run)/enter-host.sh
+
+logs: export LOGS_HOST = $(call given,HOST)
+logs: export LOGS_FOLLOW = $(call given,FOLLOW)
+logs:
+	$(run)/show-logs.sh
+
+lint:
+	$(run)/check-code.sh lint
+
+unit:
+	$(run)/check-code.sh unit $(call given,ARGS)
+
+base:
+	@sh services/base/make/preflight.sh docker
+	$(run)/build-images.sh base
+
+help:
+	$(run)/show-help.sh

@@ -1,0 +1,145 @@
+"""What one types: every target and variable is in `make help`, and reaches its script unharmed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from machine import CHECKOUT, Machine
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("make") is None or not (CHECKOUT / "Makefile").exists(), reason="no make, or no Makefile, here"
+)
+
+VISIT = "exec -e NO_COLOR eightsteps-observer visit"
+
+
+def make(machine: Machine, *words: str, **environment: str) -> str:
+    for name in ("LAB", "LAB_NET", "LAB_PORT", "LAB_UID", "LAB_GID", "MAKEFLAGS"):
+        machine.environment.pop(name, None)
+    outcome = machine.command("make", *words, **environment)
+    assert outcome.status == 0, outcome
+    return outcome.said
+
+
+def exported(machine: Machine, *words: str, **environment: str) -> dict[str, str]:
+    """The names that Compose would see: taken from a target that does nothing but print them."""
+    with (machine.folder / "lab/Makefile").open("a") as makefile:
+        makefile.write("\nprint-environment:\n\t@env\n")
+    lines = make(machine, "print-environment", *words, **environment).splitlines()
+    return dict(line.split("=", 1) for line in lines if line.startswith(("LAB", "COMPOSE_")))
+
+
+def visit(machine: Machine, *words: str, **environment: str) -> str:
+    machine.interface("eightsteps-ctrl")
+    machine.docker_answers("exec *", "ladder\n")
+    assert make(machine, "visit", *words, **environment) == "ladder\n"
+    return machine.docker_was_told()[-1]
+
+
+def test_help_is_the_default(machine: Machine) -> None:
+    assert make(machine) == make(machine, "help")
+
+
+def test_help_names_every_target(machine: Machine) -> None:
+    phony = re.search(r"^\.PHONY: (.*)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    assert phony is not None
+    said = make(machine, "help")
+    assert set(phony[1].split()) == set(re.findall(r"^  make (\w+)", said, re.MULTILINE))
+
+
+def test_help_gives_an_example_of_every_variable(machine: Machine) -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    said = make(machine, "help")
+    for variable in {*re.findall(r"call given,(\w+)", makefile), "LAB", "LAB_NET", "LAB_PORT", "PYTHON"}:
+        assert re.search(rf"\b{variable}=\S", said), f"{variable} is not in make help"
+
+
+def test_help_is_plain_where_there_is_no_terminal(machine: Machine) -> None:
+    assert "\033" not in make(machine, "help")
+
+
+def test_defaults_come_from_dot_env_and_the_rest_follows(machine: Machine) -> None:
+    names = exported(machine)
+    assert names["LAB"] == names["COMPOSE_PROJECT_NAME"] == "eightsteps"
+    assert (names["LAB_NET"], names["LAB_PORT"]) == ("10.77", "8077")
+
+
+@pytest.mark.parametrize(
+    ("net", "port"), [("10.88", "8088"), ("10.5", "8005"), ("192.168", "8168"), ("10.255", "8255")]
+)
+def test_the_port_follows_from_the_network(machine: Machine, net: str, port: str) -> None:
+    assert exported(machine, f"LAB_NET={net}")["LAB_PORT"] == port
+
+
+def test_the_command_line_goes_before_the_environment_and_both_before_dot_env(machine: Machine) -> None:
+    names = exported(machine, "LAB=typed", LAB="exported", LAB_NET="10.88")
+    assert (names["LAB"], names["COMPOSE_PROJECT_NAME"], names["LAB_NET"]) == ("typed", "typed", "10.88")
+
+
+def as_user(machine: Machine, uid: int, **environment: str) -> tuple[str, str]:
+    machine.program("id", f"#!/bin/sh\necho {uid}\n")
+    names = exported(machine, **environment)
+    return names["LAB_UID"], names["LAB_GID"]
+
+
+def test_captures_belong_to_whoever_ran_make(machine: Machine) -> None:
+    assert as_user(machine, 1234) == ("1234", "1234")
+
+
+def test_captures_belong_to_whoever_called_sudo(machine: Machine) -> None:
+    assert as_user(machine, 0, SUDO_UID="1001", SUDO_GID="1002") == ("1001", "1002")
+
+
+def test_roots_captures_stay_roots(machine: Machine) -> None:
+    assert as_user(machine, 0) == ("0", "0")
+
+
+def test_an_ordinary_user_with_traces_of_sudo_keeps_their_own(machine: Machine) -> None:
+    assert as_user(machine, 1234, SUDO_UID="1", SUDO_GID="1") == ("1234", "1234")
+
+
+def test_visit_is_one_command_in_the_observer(machine: Machine) -> None:
+    assert visit(machine, LANG="C.UTF-8") == VISIT
+    assert len(machine.docker_was_told()) == 1
+
+
+def test_visit_passes_what_was_asked_for(machine: Machine) -> None:
+    told = visit(machine, "HTTP=3", "TLS=1.3", "WITH=browser", "URL=https://parseltongue.co.in/a", LANG="C.UTF-8")
+    assert told == f"{VISIT} --url https://parseltongue.co.in/a --http 3 --tls 1.3 --with browser"
+
+
+def test_an_address_is_passed_as_typed(machine: Machine) -> None:
+    url = "https://parseltongue.co.in/?a=1&b=$HOME$(id)'\";x y"
+    assert visit(machine, f"URL={url}", LANG="C.UTF-8") == f"{VISIT} --url {url}"
+
+
+def test_variables_that_only_lie_in_the_environment_do_not_count(machine: Machine) -> None:
+    assert visit(machine, URL="https://else/", HTTP="3", TLS="1.2", WITH="browser", LANG="C.UTF-8") == VISIT
+
+
+def test_a_terminal_without_utf8_gets_an_ascii_ladder(machine: Machine) -> None:
+    assert visit(machine, LC_ALL="C") == f"{VISIT} --ascii"
+
+
+def test_visit_without_a_lab_says_how_to_start_it(machine: Machine) -> None:
+    outcome = machine.run("visit.sh")
+    assert (outcome.status, outcome.said) == (1, "")
+    assert outcome.errors == ("error: lab eightsteps is not up: make up",)
+
+
+def test_visit_without_an_observer_says_how_to_start_it(machine: Machine) -> None:
+    machine.interface("eightsteps-ctrl")
+    outcome = machine.run("visit.sh", LAB="eightsteps")
+    assert outcome.status == 1
+    assert outcome.errors[-1] == "error: lab eightsteps is not up: make up"
+
+
+def test_a_visit_that_failed_is_not_blamed_on_the_lab(machine: Machine) -> None:
+    machine.interface("eightsteps-ctrl")
+    machine.docker_answers("inspect *", "true\n")
+    machine.docker_answers("exec *", "visit: no such option\n", 2)
+    outcome = machine.run("visit.sh", LANG="C.UTF-8")
+    assert (outcome.status, outcome.errors) == (2, ("visit: no such option",))

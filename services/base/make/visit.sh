@@ -1,0 +1,31 @@
+#!/bin/sh
+# `make visit`: one command in the observer, with nothing before it: this is what people wait for.
+set -eu
+
+not_up() {
+    echo "error: lab $LAB is not up: make up$(grep -qx "LAB=$LAB" .env || echo " LAB=$LAB LAB_NET=...")" >&2
+    exit 1
+}
+
+[ -e "${SYS:-/sys}/class/net/$LAB-ctrl" ] || not_up
+
+set --
+[ -z "${VISIT_URL:-}" ] || set -- "$@" --url "$VISIT_URL"
+[ -z "${VISIT_HTTP:-}" ] || set -- "$@" --http "$VISIT_HTTP"
+[ -z "${VISIT_TLS:-}" ] || set -- "$@" --tls "$VISIT_TLS"
+[ -z "${VISIT_WITH:-}" ] || set -- "$@" --with "$VISIT_WITH"
+
+case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
+    *[Uu][Tt][Ff]*) ;;
+    *) set -- "$@" --ascii ;;  # a ladder that any terminal can draw
+esac
+
+terminal=''
+[ ! -t 1 ] || terminal=-t
+status=0
+# shellcheck disable=SC2086 # empty or one word
+docker exec $terminal -e NO_COLOR "$LAB-observer" visit "$@" || status=$?
+if [ $status != 0 ] && [ "$(docker inspect --format '{{.State.Running}}' "$LAB-observer" 2>/dev/null)" != true ]; then
+    not_up
+fi
+exit $status
