@@ -12,6 +12,7 @@ from observer.dissect import DissectionError
 from observer.document import schema
 from observer.explain import explain
 from observer.ladder import Style
+from observer.topology import NO_LAB, Topology, TopologyError, from_environment
 
 
 def main() -> int:
@@ -34,12 +35,21 @@ def _explain(arguments: argparse.Namespace) -> int:
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = os.get_terminal_size().columns if sys.stdout.isatty() else 110
     try:
-        for text in explain(arguments.pcap, arguments.keys, Style(width, colour, arguments.ascii), arguments.json):
+        style = Style(width, colour, arguments.ascii)
+        for text in explain(arguments.pcap, arguments.keys, _topology(), style, arguments.json):
             sys.stdout.write(text)
     except (DissectionError, OSError) as fault:
         print(f"explain: {arguments.pcap.name}: {fault}", file=sys.stderr)
         return 1
     return 0
+
+
+def _topology() -> Topology:
+    """The lab's, so that its own captures are told with names; addresses elsewhere stand for themselves."""
+    try:
+        return from_environment(os.environ)
+    except TopologyError:
+        return NO_LAB
 
 
 if __name__ == "__main__":

@@ -7,47 +7,62 @@ from pathlib import Path
 
 from observer.connections import Connection, connections
 from observer.document import journey_json
-from observer.exchanges import exchanges
+from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
 from observer.journey import journey
 from observer.ladder import Style, ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
 from observer.steps import Journey, LinkCapture, Visit
-from observer.topology import NO_LAB
+from observer.topology import Topology
 from observer.tshark import dissect_file
 
 _NOBODY_COUNTED = "made elsewhere: nobody counted what was lost"
 
 
-def explain(capture: Path, keys: Path | None, style: Style, as_json: bool) -> Iterator[str]:
+def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, as_json: bool) -> Iterator[str]:
     """Each journey of the file as text, a ladder or JSON; a line that says so if there is none.
 
     Raises:
         DissectionError: tshark could not read the file to its end.
     """
     frames = list(dissect_file(capture, keys, {}))
-    told = journeys(frames)
+    told = journeys(frames, topology)
     for number, found in enumerate(told):
         if as_json:
-            yield journey_json(found, NO_LAB)
+            yield journey_json(found, topology)
         else:
             yield ("\n" if number else "") + ladder(found, style)
     if not told and not as_json:
         yield f"{len(frames)} frames, no TCP or QUIC connection among them: no journey to tell\n"
 
 
-def journeys(frames: Sequence[Frame]) -> list[Journey]:
-    """One journey for each connection, told from the link that saw it first. Pure."""
-    found: list[Journey] = []
+def journeys(frames: Sequence[Frame], topology: Topology) -> list[Journey]:
+    """One journey for each connection that a client opened, told from the link that saw it first. Pure.
+
+    A connection that only carries another's requests onward, by their ids, is part of that one's journey.
+    """
+    found = connections(frames)
+    behind = _behind_others(found)
     known: set[str] = set()
-    for connection in connections(frames):
-        if connection.identity is None or connection.identity not in known:
-            if connection.identity is not None:
-                known.add(connection.identity)
-            found.append(
-                journey(_visit(connection, frames, len(found) + 1), frames, _capture(frames, connection), NO_LAB)
-            )
-    return found
+    told: list[Journey] = []
+    for connection in found:
+        mine = connection.identity is None or connection.identity not in known
+        known.add(connection.identity or "")
+        if mine and (connection.link, connection.number) not in behind:
+            visit = _visit(connection, frames, len(told) + 1)
+            told.append(journey(visit, frames, _capture(frames, connection), topology))
+    return told
+
+
+def _behind_others(found: Sequence[Connection]) -> set[tuple[str, int]]:
+    """The connections that carry requests with an id that another connection's response has shown."""
+    paired = list(all_exchanges(found))
+    shown = {e.response.header(REQUEST_ID) for e in paired if e.response} - {None}
+    return {
+        (e.connection.link, e.connection.number)
+        for e in paired
+        if e.request.header(REQUEST_ID) in shown and not (e.response and e.response.header(REQUEST_ID))
+    }
 
 
 def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visit:
