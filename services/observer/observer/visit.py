@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from hostkit.spool_format import Position
 from observer import captures
+from observer.client_answer import client_report
 from observer.dissecting import frames_of
 from observer.journey import journey
 from observer.keylog import Secret
 from observer.keys import origin_secrets, parsed
 from observer.lab import LabError, LinkMarks, TapSession, ask_agent
-from observer.report import client_report
 from observer.slicing import Recording, record
 from observer.spool import Spool
 from observer.steps import Journey, Visit
