@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from live_lab import Lab
 
 GET_OVER_HTTP2 = """
