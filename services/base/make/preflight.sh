@@ -87,7 +87,7 @@ docker_networks() {
 }
 
 subnets() { sed -n "s|.*subnet: *\"\${LAB_NET}\(\.[0-9./]*\)\".*|$1\1|p" compose.yaml; }
-bridges() { sed -n "s|.*bridge\\.name: *\"\\{0,1\\}\\${LAB}\\(-[a-z]*\\).*|$LAB\\1|p" compose.yaml; }
+bridges() { sed -n "s|.*bridge\.name: *\"\{0,1\}\${LAB}\(-[a-z]*\).*|$LAB\1|p" compose.yaml; }
 
 # SUBNET|HOLDER for all that is in use: networks of Docker but this lab's, and this machine's routes of /16 and longer.
 # (A wider route is a way out, like the default route: the lab's own /24 go before it.)
