@@ -37,7 +37,7 @@ def test_all_eight_steps_are_told_and_cite_frames_that_exist(ordinary_visit: Vis
     expected |= {"rendering": "absent"} | ({"TCP": "absent"} if quic else {})
     assert {step["name"]: step["status"] for step in ordinary_visit.journey["steps"]} == expected
     for step in ordinary_visit.journey["steps"]:
-        assert (step["status"] == "seen") == bool(step["evidence"]), f"step {step['number']} without evidence"
+        assert step["evidence"] or step["status"] != "seen", f"step {step['number']} without evidence"
         for evidence in step["evidence"]:
             ordinary_visit.frame(evidence)
 
@@ -78,7 +78,8 @@ def test_the_handshake_ends_before_the_request_and_the_request_before_the_respon
         connection = client_connection(ordinary_visit, link, lab)
         finished = [frame for frame in connection.finished if connection.from_client(frame)]
         exchange = exchange_on(ordinary_visit, link)
-        assert in_order(*finished[:1], exchange.request_frame, exchange.response_start, exchange.response_end), link
+        assert finished, f"{link}: the client's Finished was not seen"
+        assert in_order(finished[0], exchange.request_frame, exchange.response_start, exchange.response_end), link
         assert exchange.request.version.value == ordinary_visit.journey["visit"]["http"]
 
 

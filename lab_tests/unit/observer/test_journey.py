@@ -8,8 +8,8 @@ import pytest
 
 from golden_visits import Golden, golden
 from observer.document import plain
-from observer.messages import Frame, TcpFlags
-from observer.steps import ProcessingFacts, StepName, TlsFacts
+from observer.messages import Alert, Frame, TcpFlags
+from observer.steps import ProcessingFacts, StepName, TcpFacts, TlsFacts
 
 SEEN_OVER_TCP = {
     "DNS": "seen",
@@ -128,3 +128,129 @@ def test_another_clients_visit_at_the_same_time_is_not_told(http2_visit: Golden)
     told = stranger.journey()
     assert told.resources == ()
     assert told.step(StepName.REQUEST).status.value == "absent"
+
+
+def test_a_visit_that_failed_does_not_adopt_anothers_connection(http2_visit: Golden) -> None:
+    failed = replace(
+        http2_visit.visit,
+        url="https://no-such-name.parseltongue.co.in/",
+        client_randoms=(),
+        local_ports=(),
+        exit_code=6,
+    )
+    told = replace(http2_visit, visit=failed).statuses()
+    assert {told[name] for name in ("DNS", "TCP", "TLS", "request", "processing", "response")} == {"absent"}
+
+
+def test_a_response_that_broke_off_has_no_end_and_is_said_to(http2_visit: Golden) -> None:
+    step = http2_visit.changed(lambda f: replace(f, ended_streams=())).journey().step(StepName.RESPONSE)
+    assert step.summary.endswith("it broke off")
+    assert step.duration_ns is None
+    assert "the last byte" not in [evidence.shows for evidence in step.evidence]
+
+
+def test_a_retry_on_an_older_connection_still_comes_second(http2_visit: Golden) -> None:
+    told = http2_visit.journey()
+    facts = told.step(StepName.PROCESSING).facts
+    assert isinstance(facts, ProcessingFacts)
+    backend = [f for f in http2_visit.frames if f.link == "backend" and any(m.is_request for m in f.http)]
+    asked = next(f for f in backend if f.http[0].header("x-request-id"))
+    connection = [
+        f
+        for f in http2_visit.frames
+        if f.link == "backend" and f.tcp and asked.tcp and f.tcp.stream == asked.tcp.stream
+    ]
+    # The same request on another connection, which opened a second earlier, and was asked a millisecond later.
+    older = [
+        replace(
+            f,
+            number=f.number + 1000,
+            time_ns=f.time_ns - (10**9 if not f.http else -(10**6)),
+            tcp=replace(f.tcp, stream=999),
+        )
+        for f in connection
+        if f.tcp
+    ]
+    both = replace(http2_visit, frames=tuple(sorted([*http2_visit.frames, *older], key=lambda f: f.time_ns)))
+    again = both.journey().step(StepName.PROCESSING).facts
+    assert isinstance(again, ProcessingFacts)
+    starts = [attempt.start_ns for attempt in again.attempts]
+    assert len(starts) == 2
+    assert starts == sorted(starts)
+
+
+def test_the_cache_is_only_credited_when_the_resolvers_links_were_seen_whole(http2_visit: Golden) -> None:
+    silent = http2_visit.without(lambda f: f.link == "internet" and f.dns is not None)
+    assert "from the resolver's cache" in silent.journey().step(StepName.DNS).summary
+    assert "cache" not in silent.incomplete("internet", "drops").journey().step(StepName.DNS).summary
+    unanswered = silent.without(lambda f: f.link == "home" and f.dns is not None and f.dns.is_response)
+    assert "cache" not in unanswered.journey().step(StepName.DNS).summary
+
+
+def test_a_refused_connection_names_and_cites_the_rst(http2_visit: Golden) -> None:
+    def refused(frame: Frame) -> Frame:
+        if frame.tcp and is_syn_ack(frame):
+            return replace(frame, tcp=replace(frame.tcp, flags=TcpFlags.RST | TcpFlags.ACK))
+        return frame
+
+    def after_the_handshake(frame: Frame) -> bool:
+        return bool(frame.link == "home" and frame.tcp and frame.tcp.flags & (TcpFlags.SYN | TcpFlags.RST) == 0)
+
+    visit = replace(http2_visit.visit, client_randoms=(), local_ports=(), exit_code=7)
+    doctored = replace(http2_visit.changed(refused).without(after_the_handshake), visit=visit)
+    step = doctored.journey().step(StepName.TCP)
+    assert (step.status.value, [e.shows for e in step.evidence]) == ("absent", ["RST"])
+    assert "balancer refused" in step.summary
+
+
+def test_a_refusal_in_the_handshake_cites_the_alert(http2_visit: Golden) -> None:
+    finished = next(
+        f
+        for f in http2_visit.frames
+        if f.link == "home"
+        and f.tls
+        and 20 in f.tls.handshake
+        and f.source.endswith(".10")
+        and f.tcp
+        and f.tcp.destination_port == 443
+    )
+
+    def alerted(frame: Frame) -> Frame:
+        if frame.number != finished.number or frame.tls is None:
+            return frame
+        return replace(frame, tls=replace(frame.tls, handshake=(), alerts=(Alert(2, 48),)))
+
+    step = http2_visit.changed(alerted).journey().step(StepName.TLS)
+    assert isinstance(step.facts, TlsFacts)
+    assert step.facts.verdict == "refused by the client: unknown_ca"
+    assert (step.evidence[-1].frame, step.evidence[-1].shows) == (finished.number, step.facts.verdict)
+
+
+def test_after_a_retransmitted_syn_nobody_knows_the_round_trip(http2_visit: Golden) -> None:
+    syn = next(f for f in http2_visit.frames if f.link == "home" and f.tcp and f.tcp.flags == TcpFlags.SYN)
+    first = replace(syn, number=0, time_ns=syn.time_ns - 10**9)
+    visit = replace(http2_visit.visit, started_ns=0)
+    facts = replace(http2_visit, frames=(first, *http2_visit.frames), visit=visit).journey().step(StepName.TCP).facts
+    assert isinstance(facts, TcpFacts)
+    assert facts.round_trip_ns is None
+
+
+def test_a_server_that_closes_much_later_kept_the_connection_until_then(http2_visit: Golden) -> None:
+    client = http2_visit.topology.address("client", "home")
+    quiet = http2_visit.without(
+        lambda f: (
+            f.link == "home" and f.source == client and bool(f.http2_frame_types == (7,) or (f.tls and f.tls.alerts))
+        )
+    )
+    step = (
+        quiet.changed(
+            lambda f: (
+                replace(f, time_ns=f.time_ns + 10**10)
+                if f.link == "home" and f.tcp and f.tcp.flags & TcpFlags.FIN
+                else f
+            )
+        )
+        .journey()
+        .step(StepName.KEPT_OPEN)
+    )
+    assert step.status.value == "seen"

@@ -33,9 +33,14 @@ def test_colour_only_when_asked(any_visit: Golden) -> None:
 def test_every_frame_that_a_step_cites_is_named(http2_visit: Golden) -> None:
     told = http2_visit.journey()
     text = ladder(told, Style(width=300))
-    for step in told.steps:
-        for evidence in step.evidence:
-            assert str(evidence.frame) in text
+    named = {
+        (link, int(number))
+        for line in text.splitlines()
+        if line.strip().startswith("frames ")
+        for link, numbers in (part.split(" ", 1) for part in line.strip().removeprefix("frames ").split("; "))
+        for number in numbers.split(", ")
+    }
+    assert named == {(evidence.link, evidence.frame) for step in told.steps for evidence in step.evidence}
 
 
 def test_an_incomplete_capture_is_said(http2_visit: Golden) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from observer.steps import Journey
 from observer.topology import Topology
 
 APPLICATION = "eightsteps"
+_LATEST = threading.Lock()
 Comments = Mapping[int, Sequence[str]]
 
 
@@ -123,7 +125,15 @@ def _place(captures: Path, name: str, files: Mapping[str, bytes]) -> Path:
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    pointer = captures / f".latest-{name}"
-    pointer.symlink_to(name)
-    os.replace(pointer, captures / "latest")
+    _turn_latest(captures, name)
     return folder
+
+
+def _turn_latest(captures: Path, name: str) -> None:
+    """Point `latest` at this visit, unless one that began later was done earlier: names sort by time."""
+    latest = captures / "latest"
+    with _LATEST:
+        if not latest.is_symlink() or os.readlink(latest) < name:
+            pointer = captures / f".latest-{name}"
+            pointer.symlink_to(name)
+            os.replace(pointer, latest)

@@ -10,13 +10,12 @@ from cryptography.x509.oid import NameOID
 from observer.steps import CertificateFacts
 
 
-def certificate_facts(chain: Sequence[bytes]) -> CertificateFacts:
-    """The leaf's facts from a chain in DER, leaf first (RFC 8446, section 4.4.2).
-
-    Raises:
-        ValueError: the leaf is no X.509 certificate.
-    """
-    leaf = x509.load_der_x509_certificate(chain[0])
+def certificate_facts(chain: Sequence[bytes]) -> CertificateFacts | None:
+    """The leaf's facts from a chain in DER, leaf first (RFC 8446, section 4.4.2); None if that is no X.509."""
+    try:
+        leaf = x509.load_der_x509_certificate(chain[0])
+    except ValueError:
+        return None
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
             x509.DNSName

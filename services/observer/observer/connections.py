@@ -51,8 +51,21 @@ class Connection:
         """SYN, SYN-ACK and ACK (RFC 9293, section 3.5), as far as they were seen; empty for QUIC."""
         syn = self._first(lambda f: _flags(f) == TcpFlags.SYN)
         syn_ack = syn and self._first(lambda f: _flags(f) == TcpFlags.SYN | TcpFlags.ACK)
-        ack = syn_ack and self._first(lambda f: self.from_client(f) and bool(_flags(f) & TcpFlags.ACK))
+        ack = syn_ack and self._first(lambda f: self.from_client(f) and _flags(f) & ~TcpFlags.FIN == TcpFlags.ACK)
         return tuple(frame for frame in (syn, syn_ack, ack) if frame)
+
+    @property
+    def refusal(self) -> Frame | None:
+        """The RST by which the server refused the connection (RFC 9293, section 3.10.7.1)."""
+        if len(self.opening) > 1:
+            return None
+        return self._first(lambda f: self.from_server(f) and bool(_flags(f) & TcpFlags.RST))
+
+    @property
+    def round_trip_ns(self) -> int | None:
+        """SYN to SYN-ACK; None after a retransmitted SYN: nobody knows which was answered (RFC 6298, section 3)."""
+        syns = [f for f in self.frames if _flags(f) == TcpFlags.SYN]
+        return self.opening[1].time_ns - syns[0].time_ns if len(syns) == 1 and len(self.opening) > 1 else None
 
     @property
     def client_hello(self) -> tuple[Frame, ClientHello] | None:
@@ -75,9 +88,7 @@ class Connection:
         return tuple(f for f in self.frames if closing_words(f))
 
     def carries_application_data(self, frame: Frame) -> bool:
-        """Whether `frame` carries bytes of HTTP: application data under TLS, any payload without it."""
-        if self.transport is Transport.QUIC:
-            return bool(frame.quic and frame.quic.stream_ids)
+        """Whether a TCP segment carries bytes of HTTP: application data under TLS, any payload without it."""
         if not frame.tcp or not frame.tcp.length or frame.tcp.retransmission:
             return False
         if self.client_hello is None:

@@ -64,6 +64,8 @@ FIELDS: tuple[str, ...] = (
     "udp.stream",
     "icmp.type",
     "icmp.code",
+    "icmpv6.type",
+    "icmpv6.code",
     "dns.id",
     "dns.flags.response",
     "dns.flags.rcode",
@@ -152,6 +154,11 @@ class Fields:
     def numbers(self, name: str) -> tuple[int, ...]:
         return tuple(int(value, 0) for value in self.all(name))
 
+    @property
+    def quotes_another(self) -> bool:
+        """Whether this is ICMP: an error quotes the packet it is about, whose ports and names are not this frame's."""
+        return bool(self.values[_INDEX["icmp.type"]] or self.values[_INDEX["icmpv6.type"]])
+
     def true(self, name: str) -> bool:
         return self.first(name) in ("True", "1")
 
@@ -215,9 +222,8 @@ def unescaped(text: str) -> str:
 
 
 def _tcp(fields: Fields) -> TcpSegment | None:
-    # An ICMP error quotes the packet it is about; those ports are not this frame's.
     stream = fields.number("tcp.stream")
-    if stream is None or fields.values[_INDEX["icmp.type"]]:
+    if stream is None or fields.quotes_another:
         return None
     return TcpSegment(
         source_port=fields.number("tcp.srcport") or 0,
@@ -234,18 +240,19 @@ def _tcp(fields: Fields) -> TcpSegment | None:
 
 def _udp(fields: Fields) -> UdpDatagram | None:
     stream = fields.number("udp.stream")
-    if stream is None or fields.values[_INDEX["icmp.type"]]:
+    if stream is None or fields.quotes_another:
         return None
     return UdpDatagram(fields.number("udp.srcport") or 0, fields.number("udp.dstport") or 0, stream)
 
 
 def _icmp(fields: Fields) -> IcmpMessage | None:
-    kind = fields.number("icmp.type")
-    return None if kind is None else IcmpMessage(kind, fields.number("icmp.code") or 0)
+    version = "icmp" if fields.values[_INDEX["icmp.type"]] else "icmpv6"
+    kind = fields.number(f"{version}.type")
+    return None if kind is None else IcmpMessage(kind, fields.number(f"{version}.code") or 0)
 
 
 def _dns(fields: Fields) -> DnsMessage | None:
-    if not fields.values[_INDEX["dns.id"]] or fields.values[_INDEX["icmp.type"]]:
+    if not fields.values[_INDEX["dns.id"]] or fields.quotes_another:
         return None
     records = _resource_records(fields)
     answers = fields.number("dns.count.answers") or 0
@@ -355,7 +362,7 @@ def _alerts(fields: Fields) -> tuple[Alert, ...]:
 
 def _quic(fields: Fields) -> QuicPackets | None:
     connection = fields.number("quic.connection.number")
-    if connection is None or fields.values[_INDEX["icmp.type"]]:
+    if connection is None or fields.quotes_another:
         return None
     long_headers = tuple(QuicPacketType(number) for number in fields.numbers("quic.long.packet_type"))
     short_headers = (QuicPacketType.ONE_RTT,) * len(fields.all("quic.short"))

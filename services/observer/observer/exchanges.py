@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,8 +23,9 @@ class JoinedBy(Enum):
 class Exchange:
     """One request and its response on one link (RFC 9110, section 3.4).
 
-    `response_start` and `response_end` are the first and the last frame of the response, header section to
-    the last byte of content; the dissector shows the message itself on `response_frame`.
+    `response_start` and `response_end` are the first and the last frame of the final response, header section to
+    the last byte of content; the dissector shows the message itself on `response_frame`. A response that broke off has
+    no end, and over HTTP/1.1 nothing but a start.
     """
 
     connection: Connection
@@ -48,6 +49,10 @@ class Exchange:
 def exchanges(connection: Connection) -> tuple[Exchange, ...]:
     """Pair the connection's requests with their responses: by stream where there are streams, else in order."""
     messages = [(frame, message) for frame in connection.frames for message in frame.http]
+    if connection.identity is None:
+        # Its start was not seen: responses before the first request answer requests from before.
+        first = next((n for n, (_, message) in enumerate(messages) if message.is_request), len(messages))
+        messages = messages[first:]
     responses = [(frame, message) for frame, message in messages if not message.is_request and _is_final(message)]
     taken: set[int] = set()
     found = []
@@ -82,13 +87,18 @@ def on_every_link(
     return found
 
 
-def behind_balancer(front: Exchange, candidates: Iterable[Exchange]) -> tuple[list[Exchange], JoinedBy]:
+def behind_balancer(
+    front: Exchange, candidates: Iterable[Exchange], sent_by_its_server: Callable[[Exchange], bool]
+) -> tuple[list[Exchange], JoinedBy]:
     """The attempts the balancer made at its back for `front`, first to last, and how they were recognised.
 
-    Without a request id in the clear the join falls back to time: same method and path, begun after the
-    request came in and before the response went out.
+    Without a request id in the clear the join falls back to time: same method and path, sent by the host that
+    `front` asked, begun after the request came in and before the response went out.
     """
-    candidates = [c for c in candidates if c.connection.identity != front.connection.identity]
+    candidates = sorted(
+        (c for c in candidates if c.connection.identity != front.connection.identity),
+        key=lambda c: c.request_frame.time_ns,
+    )
     if front.request_id is not None:
         return [c for c in candidates if c.request.header(REQUEST_ID) == front.request_id], JoinedBy.REQUEST_ID
     end = front.response_end.time_ns if front.response_end else float("inf")
@@ -96,6 +106,7 @@ def behind_balancer(front: Exchange, candidates: Iterable[Exchange]) -> tuple[li
         c
         for c in candidates
         if (c.request.method, c.request.path) == (front.request.method, front.request.path)
+        and sent_by_its_server(c)
         and front.request_frame.time_ns <= c.request_frame.time_ns <= end
     ], JoinedBy.TIME
 
@@ -115,25 +126,30 @@ def _exchange(
     connection: Connection, frame: Frame, request: HttpMessage, answer: tuple[Frame, HttpMessage] | None
 ) -> Exchange:
     if answer is None:
-        return Exchange(connection, request, frame, None, None, None, None)
+        began = _first_byte(connection, frame, None) if request.stream is None else None
+        return Exchange(connection, request, frame, None, None, began, None)
     shown, response = answer
     if response.stream is None:
         # HTTP/1.1: the dissector shows the response on the frame that completes it.
-        start = next(
-            f
-            for f in connection.frames
-            if f.number > frame.number
-            and (f is shown or (connection.from_server(f) and connection.carries_application_data(f)))
-        )
-        end = shown
-    else:
-        start = shown
-        end = next(
-            (
-                f
-                for f in connection.frames
-                if f.number >= shown.number and connection.from_server(f) and response.stream in f.ended_streams
-            ),
-            shown,
-        )
-    return Exchange(connection, request, frame, response, shown, start, end)
+        return Exchange(connection, request, frame, response, shown, _first_byte(connection, frame, shown), shown)
+    ends = (
+        f
+        for f in connection.frames
+        if f.number >= shown.number and connection.from_server(f) and response.stream in f.ended_streams
+    )
+    return Exchange(connection, request, frame, response, shown, shown, next(ends, None))
+
+
+def _first_byte(connection: Connection, request: Frame, shown: Frame | None) -> Frame | None:
+    """The server's first byte after an HTTP/1.1 request and after interim responses to it; `shown` if there is none."""
+    first = None
+    for frame in connection.frames:
+        if frame.number <= request.number:
+            continue
+        if frame is shown or any(message.is_request for message in frame.http):
+            break
+        if any(not _is_final(message) for message in frame.http):
+            first = None
+        elif first is None and connection.from_server(frame) and connection.carries_application_data(frame):
+            first = frame
+    return first or shown

@@ -12,6 +12,7 @@ from observer.journey import journey
 from observer.ladder import Style, ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
+from observer.scene import same
 from observer.steps import Journey, LinkCapture, Visit
 from observer.topology import Topology
 from observer.tshark import dissect_file
@@ -33,7 +34,7 @@ def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, 
         else:
             yield ("\n" if number else "") + ladder(found, style)
     if not told and not as_json:
-        yield f"{len(frames)} frames, no TCP or QUIC connection among them: no journey to tell\n"
+        yield f"{len(frames)} frames, no connection that a client opened among them: no journey to tell\n"
 
 
 def journeys(frames: Sequence[Frame], topology: Topology) -> list[Journey]:
@@ -48,21 +49,21 @@ def journeys(frames: Sequence[Frame], topology: Topology) -> list[Journey]:
     for connection in found:
         mine = connection.identity is None or connection.identity not in known
         known.add(connection.identity or "")
-        if mine and (connection.link, connection.number) not in behind:
+        if mine and not any(same(connection, other) for other in behind):
             visit = _visit(connection, frames, len(told) + 1)
-            told.append(journey(visit, frames, _capture(frames, connection), topology))
+            told.append(journey(visit, frames, _capture(frames, connection), topology, connection))
     return told
 
 
-def _behind_others(found: Sequence[Connection]) -> set[tuple[str, int]]:
+def _behind_others(found: Sequence[Connection]) -> list[Connection]:
     """The connections that carry requests with an id that another connection's response has shown."""
     paired = list(all_exchanges(found))
     shown = {e.response.header(REQUEST_ID) for e in paired if e.response} - {None}
-    return {
-        (e.connection.link, e.connection.number)
+    return [
+        e.connection
         for e in paired
         if e.request.header(REQUEST_ID) in shown and not (e.response and e.response.header(REQUEST_ID))
-    }
+    ]
 
 
 def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visit:
@@ -89,7 +90,6 @@ def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visi
         ended_ns=connection.frames[-1].time_ns,
         exit_code=0,
         error="",
-        local_ports=(connection.client.port,),
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from observer.connections import closing_words
 from observer.exchanges import Exchange
+from observer.messages import Frame
 from observer.registries import TLS_VERSIONS, name_of
 from observer.scene import Scene, same
 from observer.steps import (
@@ -42,8 +45,9 @@ def processing_step(scene: Scene) -> Step:
     back, joined_by = scene.back()
     answered = [attempt for attempt in back if attempt.response_start]
     if not answered or scene.exchange is None:
-        why = "no request reached an origin" if scene.exchange is None or not back else "no origin answered"
-        return scene.not_seen(StepName.PROCESSING, why)
+        if back:
+            return scene.not_seen(StepName.PROCESSING, f"{_origins(scene, back)} did not answer", anywhere=True)
+        return scene.not_seen(StepName.PROCESSING, "no request reached an origin", anywhere=True)
     final = answered[-1]
     assert final.response_start is not None
     origin_ns = final.response_start.time_ns - final.request_frame.time_ns
@@ -68,6 +72,10 @@ def processing_step(scene: Scene) -> Step:
     return scene.seen(StepName.PROCESSING, summary, final.request_frame, final.response_start, facts, evidence)
 
 
+def _origins(scene: Scene, back: Sequence[Exchange]) -> str:
+    return ", ".join(dict.fromkeys(scene.name(attempt.connection.server.address) for attempt in back))
+
+
 def _attempt(scene: Scene, attempt: Exchange) -> Attempt:
     hello = attempt.connection.server_hello
     start, end = attempt.request_frame, attempt.response_start
@@ -83,8 +91,11 @@ def _attempt(scene: Scene, attempt: Exchange) -> Attempt:
 
 def response_step(scene: Scene) -> Step:
     exchange = scene.exchange
-    if exchange is None or exchange.response is None or not exchange.response_start or not exchange.response_end:
+    if exchange is None or exchange.response_start is None:
         return scene.not_seen(StepName.RESPONSE, "no response came")
+    if exchange.response is None:
+        began = Evidence(exchange.link, exchange.response_start.number, "a response begins")
+        return scene.not_done(StepName.RESPONSE, "it began and did not end", [began])
     response = exchange.response
     length = response.header("content-length")
     facts = ResponseFacts(
@@ -94,17 +105,20 @@ def response_step(scene: Scene) -> Step:
         server=response.header("x-origin"),
         headers=response.headers,
     )
-    back, _ = scene.back()
+    answered = [attempt for attempt in scene.back()[0] if attempt.response_start]
     evidence = [
-        Evidence(e.link, e.response_start.number, f"{facts.status}, the first byte")
-        for e in [*back[-1:], *reversed(scene.front())]
+        Evidence(e.link, e.response_start.number, f"{e.response.status if e.response else '?'}, the first byte")
+        for e in [*answered[-1:], *reversed(scene.front())]
         if e.response_start
     ]
-    evidence.append(Evidence(exchange.link, exchange.response_end.number, "the last byte"))
-    first = back[-1].response_start if back and back[-1].response_start else exchange.response_start
+    if exchange.response_end:
+        evidence.append(Evidence(exchange.link, exchange.response_end.number, "the last byte"))
+    first = (answered[-1].response_start if answered else None) or exchange.response_start
     size = f", {facts.content_length} bytes" if facts.content_length is not None else ""
     kind = f", {facts.content_type}" if facts.content_type else ""
-    return scene.seen(StepName.RESPONSE, f"{facts.status}{kind}{size}", first, exchange.response_end, facts, evidence)
+    broken = "" if exchange.response_end else "; it broke off"
+    summary = f"{facts.status}{kind}{size}{broken}"
+    return scene.seen(StepName.RESPONSE, summary, first, exchange.response_end, facts, evidence)
 
 
 def rendering_step(scene: Scene) -> Step:
@@ -112,11 +126,12 @@ def rendering_step(scene: Scene) -> Step:
     rendering = scene.visit.rendering
     end = scene.exchange.response_end if scene.exchange else None
     if rendering is None:
-        return scene.not_done(StepName.RENDERING, f"{scene.visit.program} does not render")
+        return _not_rendered(scene)
     if end is None:
-        return scene.not_done(StepName.RENDERING, "there was nothing to render")
+        return scene.not_seen(StepName.RENDERING, "there was nothing to render")
     later = [e for e in scene.mine if e is not scene.exchange]
-    evidence = [Evidence(e.link, e.request_frame.number, f"fetches {e.request.path}") for e in later]
+    evidence = [Evidence(end.link, end.number, "the page is there")]
+    evidence += [Evidence(e.link, e.request_frame.number, f"fetches {e.request.path}") for e in later]
     done = [moment for moment in (rendering.load_ns, rendering.first_contentful_paint_ns) if moment is not None]
     duration = max(done) - scene.since_enter(end) if done else None
     painted = rendering.first_contentful_paint_ns
@@ -125,33 +140,46 @@ def rendering_step(scene: Scene) -> Step:
     return scene.told(StepName.RENDERING, summary, scene.since_enter(end), duration, rendering, evidence)
 
 
+def _not_rendered(scene: Scene) -> Step:
+    if scene.visit.program.startswith("curl"):
+        return scene.not_done(StepName.RENDERING, f"{scene.visit.program} does not render")
+    if scene.visit.exit_code:
+        return scene.not_done(StepName.RENDERING, f"{scene.visit.program} gave up: {scene.visit.error}")
+    return scene.unknown(StepName.RENDERING, "no link carries it, and this client's own word is missing")
+
+
 def kept_open_step(scene: Scene) -> Step:
     exchange = scene.exchange
     if exchange is None or exchange.response_end is None:
         return scene.not_seen(StepName.KEPT_OPEN, "there was no answered request after which to keep it open")
-    connection, last = exchange.connection, exchange.response_end
+    connection = exchange.connection
     requests = [e for e in scene.mine if same(e.connection, connection)]
     last = max((e.response_end for e in requests if e.response_end), key=lambda f: f.time_ns)
-    ends = [f for f in connection.closing if f.time_ns >= exchange.response_end.time_ns]
-    end = ends[0] if ends else None
-    closed_by = None
+    end = next((f for f in connection.closing if f.time_ns >= last.time_ns), None)
+    closer = None
     if end is not None:
-        closed_by = scene.name((connection.client if connection.from_client(end) else connection.server).address)
+        closer = scene.name((connection.client if connection.from_client(end) else connection.server).address)
     facts = KeptOpenFacts(
         requests=len(requests),
-        closed_by=closed_by,
+        closed_by=closer,
         closed_with=closing_words(end) if end else (),
         idle_ns=end.time_ns - last.time_ns if end else None,
         backend_kept=_backend_kept(scene),
     )
-    if end is not None and connection.from_server(end):
-        return scene.not_seen(
-            StepName.KEPT_OPEN, f"{closed_by} closed it with the response ({', '.join(facts.closed_with)})"
-        )
     evidence = [Evidence(last.link, last.number, "the response ends, the connection stays")]
     if end is not None:
-        evidence.append(Evidence(end.link, end.number, f"{closed_by} ends it: {', '.join(facts.closed_with)}"))
+        shows = f"{closer} ends it: {', '.join(facts.closed_with)}"
+        if connection.from_server(end) and _said_close(exchange, last, end):
+            why = f"{closer} closed it with the response ({', '.join(facts.closed_with)})"
+            return scene.not_done(StepName.KEPT_OPEN, why, [Evidence(end.link, end.number, shows)])
+        evidence.append(Evidence(end.link, end.number, shows))
     return scene.seen(StepName.KEPT_OPEN, _kept_open_summary(facts), last, end, facts, evidence)
+
+
+def _said_close(exchange: Exchange, last: Frame, end: Frame) -> bool:
+    """Whether the server announced the end in its response, or ended with its very last frame."""
+    said = exchange.response.header("connection") if exchange.response else None
+    return end is last or (said or "").lower() == "close"
 
 
 def _kept_open_summary(facts: KeptOpenFacts) -> str:
@@ -164,4 +192,6 @@ def _kept_open_summary(facts: KeptOpenFacts) -> str:
 
 def _backend_kept(scene: Scene) -> bool | None:
     back, _ = scene.back()
-    return None if not back else not back[-1].connection.closing
+    if not back or not scene.is_complete((back[-1].link,)):
+        return None
+    return not back[-1].connection.closing

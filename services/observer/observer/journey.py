@@ -1,7 +1,7 @@
 """From frames to a journey: the eight steps of one visit, each with its evidence. Pure.
 
-A step is seen when frames show it. When none do, it is absent only if every link it would have crossed was
-captured completely; otherwise nobody can tell, and it is unknown.
+A step is seen when frames show it. When none do, it is absent only if the link it had to be on was captured
+completely; otherwise nobody can tell, and it is unknown.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from observer import http_steps, opening_steps
+from observer.connections import Connection
 from observer.exchanges import Exchange
 from observer.messages import Frame
 from observer.scene import Scene, scene_of
@@ -16,9 +17,18 @@ from observer.steps import Journey, LinkCapture, Resource, Visit
 from observer.topology import Topology
 
 
-def journey(visit: Visit, frames: Sequence[Frame], capture: Sequence[LinkCapture], topology: Topology) -> Journey:
-    """Tell `visit` from `frames` (in order of time, all links together) and the tap's word on each link."""
-    scene = scene_of(visit, frames, capture, topology)
+def journey(
+    visit: Visit,
+    frames: Sequence[Frame],
+    capture: Sequence[LinkCapture],
+    topology: Topology,
+    first: Connection | None = None,
+) -> Journey:
+    """Tell `visit` from `frames` (in order of time, all links together) and the tap's word on each link.
+
+    The first link of `capture` is the client's own. `first` is the visit's one connection, where that is known.
+    """
+    scene = scene_of(visit, frames, capture, topology, first)
     return Journey(
         visit=visit,
         capture=scene.capture,

@@ -19,7 +19,7 @@ def parsed(text: str) -> tuple[Secret, ...]:
 def origin_secrets(folder: Path, recordings: Iterable[Recording]) -> tuple[Secret, ...]:
     """The origins' secrets for connections on the backend link: their client randoms occur in its frames.
 
-    The origins log every handshake, health checks included; the newest files hold those of the recorded time.
+    The origins log every handshake, health checks included, and keep two hours of them.
     """
     frames = b"".join(
         packet.data
@@ -30,5 +30,11 @@ def origin_secrets(folder: Path, recordings: Iterable[Recording]) -> tuple[Secre
     if not frames:
         return ()
     logged = (secret for path in sorted(folder.glob("*.log")) for secret in parsed(path.read_text(encoding="ascii")))
-    found: dict[bytes, bool] = {}
-    return tuple(s for s in logged if found.setdefault(s.client_random, s.client_random in frames))
+    recorded: dict[bytes, bool] = {}
+    found = []
+    for secret in logged:
+        if secret.client_random not in recorded:
+            recorded[secret.client_random] = secret.client_random in frames
+        if recorded[secret.client_random]:
+            found.append(secret)
+    return tuple(found)

@@ -113,10 +113,16 @@ def milliseconds(time_ns: int | None) -> str:
 
 
 def _wrapped(text: str, style: Style, used: int) -> list[str]:
-    return textwrap.wrap(text, max(style.width - used, 20))
+    return textwrap.wrap(_printable(text), max(style.width - used, 20))
+
+
+def _printable(text: str) -> str:
+    """A certificate's name or a path may hold a terminal's control sequences; here they stay characters."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _cut(text: str, style: Style, used: int = 0) -> str:
+    text = _printable(text)
     room = max(style.width - used, 20)
     ellipsis = "..." if style.ascii else "…"
     return text if len(text) <= room else text[: room - len(ellipsis)] + ellipsis

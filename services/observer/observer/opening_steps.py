@@ -6,37 +6,33 @@ from urllib.parse import urlsplit
 
 from observer.certificates import certificate_facts
 from observer.connections import Connection, Transport, across_links
-from observer.lookups import lookups_by
+from observer.lookups import Resolution, lookups_by
 from observer.messages import Frame, HandshakeType
 from observer.registries import ALERTS, CIPHER_SUITES, GROUPS, TLS_VERSIONS, name_of
 from observer.scene import Scene
 from observer.steps import DnsFacts, Evidence, Step, StepName, TcpFacts, TlsFacts
 
+_CLOSURE_ALERTS = (0, 90)  # close_notify and user_canceled, RFC 8446 section 6.1
+_TLS_1_2 = 0x0303
+
 
 def dns_step(scene: Scene) -> Step:
-    host = urlsplit(scene.visit.url).hostname or ""
+    host = (urlsplit(scene.visit.url).hostname or "").rstrip(".")
     before = scene.connection.frames[0].time_ns if scene.connection else scene.visit.ended_ns
-    link = scene.connection.link if scene.connection else (scene.capture[0].link if scene.capture else "")
     client = scene.connection.client.address if scene.connection else None
     asked = [
         found
-        for found in lookups_by(scene.frames, client, link)
+        for found in lookups_by(scene.frames, client, scene.own_link)
         if found.question.name.rstrip(".").lower() == host and scene.visit.started_ns <= found.query.time_ns <= before
     ]
     if not asked:
         return scene.not_seen(StepName.DNS, f"no question about {host} was asked: its address was known, or it is one")
-    first, last = asked[0].query, max((a.response or a.query for a in asked), key=lambda f: f.time_ns)
+    first = asked[0].query
+    responses = [a.response for a in asked if a.response]
+    last = max(responses, key=lambda f: f.time_ns) if responses else None
+    walked = _walk(scene, asked, last.time_ns if last else before)
     addresses = dict.fromkeys(r.data for a in asked for r in a.records if r.type in ("A", "AAAA") and r.data)
     ttls = [r.ttl for a in asked for r in a.records]
-    walked = [
-        found
-        for found in lookups_by(scene.frames, first.destination, None)
-        if first.time_ns <= found.query.time_ns <= last.time_ns
-    ]
-    servers = list(dict.fromkeys(scene.name(w.query.destination) for w in walked))
-    outcome = ", ".join(addresses) or asked[-1].outcome
-    how = f"the {scene.name(first.destination)} asked {', '.join(servers)}" if servers else "from the resolver's cache"
-    evidence = [e for a in asked for e in a.evidence(scene.name)] + [e for w in walked for e in w.evidence(scene.name)]
     facts = DnsFacts(
         name=host,
         addresses=tuple(addresses),
@@ -45,13 +41,38 @@ def dns_step(scene: Scene) -> Step:
         walk=tuple(w.told(scene.name, scene.visit.enter_ns) for w in walked),
     )
     lifetime = f" for {facts.ttl} s" if facts.ttl is not None else ""
-    return scene.seen(StepName.DNS, f"{host} is {outcome}{lifetime}; {how}", first, last, facts, evidence)
+    outcome = ", ".join(addresses) or asked[-1].outcome
+    evidence = [e for lookup in [*asked, *walked] for e in lookup.evidence(scene.name)]
+    summary = f"{host} is {outcome}{lifetime}{_how_it_was_known(scene, walked, bool(responses))}"
+    return scene.seen(StepName.DNS, summary, first, last, facts, evidence)
+
+
+def _walk(scene: Scene, asked: list[Resolution], until_ns: int) -> list[Resolution]:
+    """What the resolver asked others meanwhile, for the same name or one that it is an alias of."""
+    names = {a.question.name for a in asked} | {r.data for a in asked for r in a.records if r.type == "CNAME"}
+    return [
+        found
+        for found in lookups_by(scene.frames, asked[0].query.destination, None)
+        if asked[0].query.time_ns <= found.query.time_ns <= until_ns and found.question.name in names
+    ]
+
+
+def _how_it_was_known(scene: Scene, walked: list[Resolution], answered: bool) -> str:
+    if walked:
+        return f"; the resolver asked {', '.join(dict.fromkeys(scene.name(w.query.destination) for w in walked))}"
+    others = {link.link for link in scene.capture} - {scene.own_link}
+    # That it asked nobody can only be said by who saw its other links whole.
+    return "; from the resolver's cache" if answered and others and scene.is_complete(others) else ""
 
 
 def tcp_step(scene: Scene) -> Step:
     connection = scene.connection
     if connection and connection.transport is Transport.QUIC:
         return scene.not_done(StepName.TCP, "QUIC runs over UDP; its connection opens together with TLS in step 3")
+    if connection and (refusal := connection.refusal):
+        who = scene.name(connection.server.address)
+        shown = Evidence(refusal.link, refusal.number, "RST")
+        return scene.not_done(StepName.TCP, f"{who} refused the connection: it answered the SYN with RST", [shown])
     opening = connection.opening if connection else ()
     if connection is None or len(opening) < 3:
         return scene.not_seen(StepName.TCP, "no three-way handshake: the connection was not opened")
@@ -64,7 +85,7 @@ def tcp_step(scene: Scene) -> Step:
         server_isn=syn_ack.tcp.sequence_number,
         client_mss=syn.tcp.maximum_segment_size,
         server_mss=syn_ack.tcp.maximum_segment_size,
-        round_trip_ns=syn_ack.time_ns - syn.time_ns,
+        round_trip_ns=connection.round_trip_ns,
     )
     evidence = [
         Evidence(frame.link, frame.number, shows)
@@ -79,23 +100,23 @@ def tls_step(scene: Scene) -> Step:
     connection = scene.connection
     hello = connection.client_hello if connection else None
     if connection is None or hello is None:
-        scheme = urlsplit(scene.visit.url).scheme
-        why = "plain HTTP has no handshake and no secrecy" if scheme == "http" else "no ClientHello was sent"
-        return scene.not_seen(StepName.TLS, why)
+        if scene.exchange is not None:
+            return scene.not_done(StepName.TLS, "plain HTTP has no handshake and no secrecy")
+        return scene.not_seen(StepName.TLS, "no ClientHello was sent")
     server = connection.server_hello
-    refusal = _refusal(connection)
     by_client = [f for f in connection.finished if connection.from_client(f)]
+    refusal = _refusal(connection, by_client[0] if by_client else None)
     facts = TlsFacts(
         version=name_of(server[1].version, TLS_VERSIONS) if server else "none agreed",
         cipher_suite=name_of(server[1].cipher_suite, CIPHER_SUITES) if server else "none agreed",
         group=_group(connection),
         protocol=next((f.tls.selected_protocol for f in connection.frames if f.tls and f.tls.selected_protocol), None),
         server_name=hello[1].server_name,
-        resumed=bool(server and server[1].uses_psk),
+        resumed=_is_resumed(connection),
         certificate=next(
             (certificate_facts(f.tls.certificates) for f in connection.frames if f.tls and f.tls.certificates), None
         ),
-        verdict=refusal or ("accepted" if by_client else "not finished, or not decrypted"),
+        verdict=refusal[1] if refusal else "accepted" if by_client else "not finished, or not decrypted",
     )
     evidence = [
         Evidence(frame.link, frame.number, _handshake_words(frame))
@@ -103,7 +124,9 @@ def tls_step(scene: Scene) -> Step:
         for frame in mate.frames
         if frame.tls and set(frame.tls.handshake) - {HandshakeType.NEW_SESSION_TICKET}
     ]
-    last = next(iter(by_client), None) if refusal is None else connection.frames[-1]
+    if refusal:
+        evidence.append(Evidence(refusal[0].link, refusal[0].number, refusal[1]))
+    last = refusal[0] if refusal else next(iter(by_client), None)
     return scene.seen(StepName.TLS, _tls_summary(facts), hello[0], last, facts, evidence)
 
 
@@ -124,13 +147,27 @@ def _group(connection: Connection) -> str | None:
     return None if number is None else name_of(number, GROUPS)
 
 
-def _refusal(connection: Connection) -> str | None:
+def _refusal(connection: Connection, client_finished: Frame | None) -> tuple[Frame, str] | None:
+    """The alert that ended the handshake, and in words who sent it."""
     for frame in connection.frames:
+        if client_finished and frame.number >= client_finished.number:
+            return None
         for alert in frame.tls.alerts if frame.tls else ():
-            if alert.description != 0:
+            if alert.description not in _CLOSURE_ALERTS:
                 who = "the client" if connection.from_client(frame) else "the server"
-                return f"refused by {who}: {name_of(alert.description, ALERTS)}"
+                return frame, f"refused by {who}: {name_of(alert.description, ALERTS)}"
     return None
+
+
+def _is_resumed(connection: Connection) -> bool:
+    """By a PSK in TLS 1.3 (RFC 8446, section 2.2); in TLS 1.2 the server's Finished follows its hello at once
+    (RFC 5246, section 7.3)."""
+    server = connection.server_hello
+    if server is None or server[1].uses_psk:
+        return server is not None
+    sent = {kind for f in connection.frames if f.tls and connection.from_server(f) for kind in f.tls.handshake}
+    is_tls_1_2 = server[1].version == _TLS_1_2
+    return is_tls_1_2 and HandshakeType.FINISHED in sent and HandshakeType.CERTIFICATE not in sent
 
 
 def _handshake_words(frame: Frame) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -47,19 +47,45 @@ class Scene:
         """The balancer's attempts for the exchange."""
         if self.exchange is None:
             return [], JoinedBy.TIME
-        return behind_balancer(self.exchange, self.exchanges)
+        asked = self.name(self.exchange.connection.server.address)
+        known = bool(self.topology.interfaces)
+        return behind_balancer(
+            self.exchange, self.exchanges, lambda e: known and self.name(e.connection.client.address) == asked
+        )
 
-    def not_seen(self, name: StepName, why: str) -> Step:
-        """A step without frames: absent from a complete capture, unknown in any other."""
-        incomplete = [f"{link.link}: {'; '.join(link.reasons)}" for link in self.capture if not link.complete]
-        if not incomplete:
+    @property
+    def own_link(self) -> str:
+        """The client's own link: where a visit is seen first."""
+        return self.connection.link if self.connection else next((link.link for link in self.capture), "")
+
+    def is_complete(self, links: Collection[str] | None = None) -> bool:
+        """Whether these links (None: all) were captured completely."""
+        asked = [link for link in self.capture if links is None or link.link in links]
+        return bool(asked) and all(link.complete for link in asked)
+
+    def not_seen(self, name: StepName, why: str, *, anywhere: bool = False) -> Step:
+        """A step without frames: absent if the link it had to be on was captured completely, else unknown.
+
+        That link is the client's own; `anywhere`: it could have been on any.
+        """
+        links = None if anywhere else (self.own_link,)
+        if self.is_complete(links):
             return self.not_done(name, why)
-        summary = f"not seen, and the capture is incomplete ({', '.join(incomplete)})"
-        return Step(_NUMBERS[name], name, Status.UNKNOWN, summary)
+        incomplete = [
+            f"{link.link}: {'; '.join(link.reasons)}"
+            for link in self.capture
+            if not link.complete and (links is None or link.link in links)
+        ]
+        return self.unknown(
+            name, f"not seen, and the capture is incomplete ({', '.join(incomplete) or 'there is none'})"
+        )
 
-    def not_done(self, name: StepName, why: str) -> Step:
-        """A step that did not happen, whatever the capture holds."""
-        return Step(_NUMBERS[name], name, Status.ABSENT, why)
+    def unknown(self, name: StepName, why: str) -> Step:
+        return Step(_NUMBERS[name], name, Status.UNKNOWN, why)
+
+    def not_done(self, name: StepName, why: str, evidence: Sequence[Evidence] = ()) -> Step:
+        """A step that did not happen; `evidence` are the frames that show why."""
+        return Step(_NUMBERS[name], name, Status.ABSENT, why, evidence=tuple(evidence))
 
     def seen(
         self, name: StepName, summary: str, first: Frame, last: Frame | None, facts: Facts, evidence: list[Evidence]
@@ -80,14 +106,30 @@ class Scene:
         return Step(_NUMBERS[name], name, Status.SEEN, summary, start_ns, duration_ns, facts, tuple(evidence))
 
 
-def scene_of(visit: Visit, frames: Sequence[Frame], capture: Sequence[LinkCapture], topology: Topology) -> Scene:
-    """Group the frames and find what belongs to the visit on its client's own link."""
+def scene_of(
+    visit: Visit,
+    frames: Sequence[Frame],
+    capture: Sequence[LinkCapture],
+    topology: Topology,
+    first: Connection | None = None,
+) -> Scene:
+    """Group the frames and find what belongs to the visit on its client's own link.
+
+    `first` is the visit's one connection, where that is known; otherwise the first link of `capture` is the client's.
+    """
     grouped = connections(frames)
-    own_link = min((c for c in grouped), key=lambda c: c.frames[0].time_ns).link if grouped else None
-    home = capture[0].link if topology.interfaces and capture else own_link
-    candidates = [c for c in grouped if c.link == home and _belongs(c, visit)]
+    if first is not None:
+        candidates = [c for c in grouped if same(c, first)]
+    else:
+        home = capture[0].link if capture else ""
+        candidates = [c for c in grouped if c.link == home and _belongs(c, visit, frames)]
     paired = tuple(all_exchanges(grouped))
-    mine = tuple(e for e in paired if any(e.connection is c or same(e.connection, c) for c in candidates))
+    mine = tuple(
+        sorted(
+            (e for e in paired if any(same(e.connection, c) for c in candidates)),
+            key=lambda e: e.request_frame.time_ns,
+        )
+    )
     wanted = urlsplit(visit.url).path or "/"
     exchange = next((e for e in mine if (e.request.path or "").split("?")[0] == wanted), mine[0] if mine else None)
     connection = exchange.connection if exchange else next(iter(candidates), None)
@@ -99,14 +141,29 @@ def same(one: Connection, other: Connection) -> bool:
     return (one.link, one.transport, one.number) == (other.link, other.transport, other.number)
 
 
-def _belongs(connection: Connection, visit: Visit) -> bool:
-    """Whether the visit opened this connection: by its ClientHello's random, which the client logged with its
-    keys, or by the local ports it reported; a visit that reported neither gets what began in its time."""
+def _belongs(connection: Connection, visit: Visit, frames: Sequence[Frame]) -> bool:
+    """Whether the visit opened this connection: by its ClientHello's random, which the client logged with its keys,
+    or by the local port that the client reported. A connection whose client logged no keys and reported no port (a
+    browser's plain HTTP, a connection that was refused) belongs if it began in the visit's time and was for its host.
+    """
     hello = connection.client_hello
     if hello and hello[1].random in visit.client_randoms:
         return True
     if connection.client.port in visit.local_ports:
         return True
-    if visit.client_randoms or visit.local_ports:
+    if visit.local_ports or (hello and visit.client_randoms):
         return False
-    return visit.started_ns <= connection.frames[0].time_ns <= visit.ended_ns
+    return visit.started_ns <= connection.frames[0].time_ns <= visit.ended_ns and _is_for(connection, visit, frames)
+
+
+def _is_for(connection: Connection, visit: Visit, frames: Sequence[Frame]) -> bool:
+    """Whether the connection asks for the URL's host: by name, or where nothing was said, by address and port."""
+    url = urlsplit(visit.url)
+    host = (url.hostname or "").rstrip(".")
+    named = {hello[1].server_name for hello in [connection.client_hello] if hello}
+    named |= {(m.authority or "").split(":")[0] for f in connection.frames for m in f.http if m.is_request}
+    if named:
+        return host in named
+    addresses = {r.data for f in frames if f.dns and f.dns.name.rstrip(".").lower() == host for r in f.dns.answers}
+    port = url.port or {"http": 80, "https": 443}[url.scheme]
+    return connection.server.address in addresses | {host} and connection.server.port == port

@@ -28,11 +28,12 @@ class Recording:
     carries_quic: bool
 
 
-def record(spool: Spool, visit: str, marks: LinkMarks) -> Recording:
-    """Read one link's part of `visit` from the spool. What is missing is a reason in `capture`, not an error."""
+def record(spool: Spool, visit: str, marks: LinkMarks, losses: tuple[str, ...] = ()) -> Recording:
+    """Read one link's part of `visit` from the spool. What is missing is a reason in `capture`, not an error;
+    `losses` are reasons that the caller knows of."""
     cut = spool.slice(marks.link, visit, marks.begin, marks.end)
     earlier: list[Packet] = []
-    reasons = list(cut.reasons)
+    reasons = [*losses, *cut.reasons]
     for flow in flows_begun_before(cut.packets):
         history = spool.earlier(flow, cut)
         earlier += history.packets if history.start_seen else ()

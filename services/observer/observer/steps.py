@@ -68,7 +68,7 @@ class TcpFacts:
     server_isn: int
     client_mss: int | None
     server_mss: int | None
-    round_trip_ns: int
+    round_trip_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class Journey:
 
     @property
     def complete(self) -> bool:
-        return all(link.complete for link in self.capture)
+        return bool(self.capture) and all(link.complete for link in self.capture)
 
     def step(self, name: StepName) -> Step:
         return next(step for step in self.steps if step.name is name)

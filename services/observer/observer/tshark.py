@@ -49,18 +49,30 @@ class WarmTshark:
         Raises:
             DissectionError: tshark could not read the capture to its end.
         """
-        with self._lock:
-            process = self._waiting.pop() if self._waiting else _start()
+        process = self._ready() or _start()
         output, errors = process.communicate(capture)
         _check(process.returncode, errors)
-        return list(frames(output.decode().rstrip("\n").split("\n"), link_of_interface))
+        # Not splitlines: the aggregator is one of the characters it would split at.
+        return list(frames(output.decode().split("\n")[:-1], link_of_interface))
 
     def warm_up(self) -> None:
-        """Start those that were used. Called after an answer went out, so that nobody waits for it."""
+        """Start as many as are missing; for a moment when nobody waits."""
         with self._lock:
             self._waiting = [process for process in self._waiting if process.poll() is None]
-            while len(self._waiting) < self._ahead:
-                self._waiting.append(_start())
+            missing = self._ahead - len(self._waiting)
+        for _ in range(missing):
+            started = _start()
+            with self._lock:
+                self._waiting.append(started)
+
+    def _ready(self) -> subprocess.Popen[bytes] | None:
+        """One that waits; those that died waiting are passed over."""
+        with self._lock:
+            while self._waiting:
+                process = self._waiting.pop()
+                if process.poll() is None:
+                    return process
+        return None
 
     def close(self) -> None:
         with self._lock:

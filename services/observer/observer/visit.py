@@ -85,6 +85,10 @@ class Places:
     captures: Path = Path("/captures")
 
 
+class EvidenceError(RuntimeError):
+    """What a visit left behind could not be read; the text says what and where."""
+
+
 class Observer:
     """Performs visits, several at a time if asked; each gets its own marks and its own folder."""
 
@@ -113,7 +117,7 @@ class Observer:
         Raises:
             ValueError: the client refuses the request.
             LabError: a service that the visit needs does not answer.
-            DissectionError: tshark could not read the capture.
+            EvidenceError: spool, key logs or capture could not be read.
             OSError: the folder could not be written.
         """
         name = self._next_id()
@@ -121,8 +125,21 @@ class Observer:
             before = {link: self._spool.end(link) for link in LINKS}
             tap.begin()
             answer = self._send_client(name, request)
-            marks = self._marks(tap, before)
-            recordings = tuple(record(self._spool, name, mark) for mark in marks)
+            marks, lost = self._marks(tap, before)
+            try:
+                return self._tell_of(name, request, answer, marks, lost)
+            except ValueError as fault:  # of the spool, the key logs, tshark's lines: each names its place
+                raise EvidenceError(f"visit {name}: {fault}") from fault
+
+    def _tell_of(
+        self,
+        name: str,
+        request: VisitRequest,
+        answer: dict[str, Any],
+        marks: tuple[LinkMarks, ...],
+        lost: tuple[str, ...],
+    ) -> Done:
+        recordings = tuple(record(self._spool, name, mark, lost) for mark in marks)
         client_secrets = parsed(answer["keylog"])
         told, rendered = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
         secrets = client_secrets + origin_secrets(self._places.keys, recordings)
@@ -151,12 +168,13 @@ class Observer:
         address = self._topology.address("client", "control")
         return ask_agent("client", address, "POST /visits", wanted, TIMEOUT_S)
 
-    def _marks(self, tap: TapSession, before: dict[str, Position]) -> tuple[LinkMarks, ...]:
-        """The visit's place in each spool. If the tap is gone, all it recorded since: slices then lack their end."""
+    def _marks(self, tap: TapSession, before: dict[str, Position]) -> tuple[tuple[LinkMarks, ...], tuple[str, ...]]:
+        """The visit's place in each spool. If the tap is gone: all that it recorded since, and why that is all."""
         try:
-            return tap.end()
-        except LabError:
-            return tuple(LinkMarks(link, position, self._spool.end(link)) for link, position in before.items())
+            return tap.end(), ()
+        except LabError as fault:
+            since = (LinkMarks(link, position, self._spool.end(link)) for link, position in before.items())
+            return tuple(since), (str(fault),)
 
     def _next_id(self) -> str:
         """The time of Enter, to the millisecond; two visits in one millisecond get two."""

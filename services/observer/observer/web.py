@@ -6,14 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, render_template, request, send_from_directory
+from flask import Flask, Response, abort, jsonify, render_template, request, send_from_directory
 
-from observer.dissect import DissectionError
 from observer.lab import LabError
 from observer.ladder import Style, ladder
-from observer.visit import Done, Observer, VisitRequest
+from observer.visit import Done, EvidenceError, Observer, VisitRequest
 
-_OWN_NAMES = ("127.0.0.1", "localhost", "observer")
+_OWN_NAMES = ("127.0.0.1", "localhost")
 
 
 def create_app(observer: Observer, public_url: str) -> Flask:
@@ -34,20 +33,27 @@ def create_app(observer: Observer, public_url: str) -> Flask:
 
 def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
     @app.post("/api/visits")
-    def visit() -> tuple[dict[str, Any], int]:
+    def visit() -> Response:
         # Only application/json: a form on another site cannot send that without being asked first.
-        if not request.is_json:
-            return {"error": "send the visit as application/json"}, 415
+        wanted = request.get_json(silent=True) if request.is_json else None
+        if not isinstance(wanted, dict):
+            return _told({"error": "expected a JSON object, sent as application/json"}, 400)
         try:
-            wanted = request.get_json()
-            done = observer.visit(VisitRequest.from_json(wanted))
-        except ValueError as refusal:
-            return {"error": str(refusal)}, 400
-        except (LabError, DissectionError) as fault:
-            return {"error": str(fault)}, 502
-        finally:
-            threading.Thread(target=observer.warm_up).start()
-        return _answer(done, _style(wanted), public_url), 200
+            asked, style = VisitRequest.from_json(wanted), _style(wanted)
+            done = observer.visit(asked)
+        except (ValueError, TypeError) as refusal:
+            return _told({"error": str(refusal)}, 400)
+        except (LabError, EvidenceError, OSError) as fault:
+            return _told({"error": str(fault)}, 502)
+        response = _told(_answer(done, style, public_url), 200)
+        response.call_on_close(lambda: threading.Thread(target=observer.warm_up).start())
+        return response
+
+
+def _told(answer: dict[str, Any], status: int) -> Response:
+    response = jsonify(answer)
+    response.status_code = status
+    return response
 
 
 def _style(wanted: dict[str, Any]) -> Style:
