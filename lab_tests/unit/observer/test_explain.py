@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from golden_visits import Golden
-from observer.explain import journeys
+from observer.dissect import DissectionError
+from observer.explain import explain, journeys
+from observer.ladder import Style
 from observer.steps import Journey, StepName
 from observer.topology import NO_LAB
 
@@ -34,3 +40,10 @@ def test_what_a_foreign_capture_does_not_show_is_unknown_never_absent(http2_visi
 
 def test_a_capture_without_connections_has_no_journey(http2_visit: Golden) -> None:
     assert journeys(http2_visit.without(lambda f: f.tcp is not None or f.quic is not None).frames, NO_LAB) == []
+
+
+def test_a_file_that_is_no_capture_is_told_so(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear tshark, this is no capture.")
+    with pytest.raises(DissectionError, match="no capture: expected pcapng or pcap"):
+        list(explain(letter, None, NO_LAB, Style(), as_json=False))

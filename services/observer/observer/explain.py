@@ -17,6 +17,9 @@ from observer.steps import Journey, LinkCapture, Visit
 from observer.topology import Topology
 from observer.tshark import dissect_file
 
+# Section Header Block; pcap in microseconds and nanoseconds, in both byte orders.
+_CAPTURES = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
+_GZIP = b"\x1f\x8b"
 _NOBODY_COUNTED = "made elsewhere: nobody counted what was lost"
 
 
@@ -24,8 +27,15 @@ def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, 
     """Each journey of the file as text, a ladder or JSON; a line that says so if there is none.
 
     Raises:
-        DissectionError: tshark could not read the file to its end.
+        DissectionError: the file is no capture, or tshark could not read it to its end.
+        OSError: the file cannot be read.
     """
+    with capture.open("rb") as file:
+        magic = file.read(4)
+    if magic not in _CAPTURES and magic[:2] != _GZIP:
+        raise DissectionError(
+            f"no capture: expected pcapng or pcap (gzip, too), found a file that starts with {magic!r}"
+        )
     frames = list(dissect_file(capture, keys, {}))
     told = journeys(frames, topology)
     for number, found in enumerate(told):
