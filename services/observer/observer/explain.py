@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from observer.connections import Connection, connections
+from observer.dissect import DissectionError
 from observer.document import journey_json
 from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
 from observer.journey import journey
@@ -33,9 +34,7 @@ def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, 
     with capture.open("rb") as file:
         magic = file.read(4)
     if magic not in _CAPTURES and magic[:2] != _GZIP:
-        raise DissectionError(
-            f"no capture: expected pcapng or pcap (gzip, too), found a file that starts with {magic!r}"
-        )
+        raise DissectionError(f"no capture: expected pcapng or pcap (gzip, too), found one that starts with {magic!r}")
     frames = list(dissect_file(capture, keys, {}))
     told = journeys(frames, topology)
     for number, found in enumerate(told):

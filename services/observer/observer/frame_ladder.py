@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from observer.ladder import Style
 from observer.messages import Frame
-from observer.steps import Journey
+from observer.steps import Journey, Step
 from observer.topology import LINKS, Topology
 
 _ARP_REQUEST = re.compile(r"^(?:Who has|Gratuitous ARP for|ARP Announcement for) \S+?\??(?: Tell (?P<teller>\S+))?$")
@@ -78,6 +78,61 @@ def steps_of_frames(journey: Journey) -> dict[int, tuple[int, ...]]:
         for evidence in step.evidence:
             proved.setdefault(evidence.frame, {})[step.number] = None
     return {frame: tuple(numbers) for frame, numbers in proved.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the evidence of a step says in the same words on several links: one message on its way.
+
+    `uncited` are further copies of it, on links where no evidence names it, so that it is drawn from end to end.
+    """
+
+    shows: str
+    frames: tuple[Frame, ...]
+    uncited: frozenset[int] = frozenset()
+
+
+def messages(step: Step, frames: Sequence[Frame], found: Mapping[int, Hop]) -> list[Message]:
+    """The step's evidence, with each message's copies on consecutive links joined, in order of time.
+
+    A copy has the same length and is handed on by the host that the last one was handed to.
+    """
+    by_number = {frame.number: frame for frame in frames}
+    trails: list[tuple[str, list[Frame]]] = []
+    for item in sorted(step.evidence, key=lambda e: e.frame):
+        frame = by_number.get(item.frame)
+        if frame is None:
+            continue
+        for shows, trail in trails:
+            if shows == item.shows and _continues(trail, frame, found):
+                trail.append(frame)
+                break
+        else:
+            trails.append((item.shows, [frame]))
+    return sorted((_whole(shows, trail, frames, found) for shows, trail in trails), key=lambda m: m.frames[0].number)
+
+
+def _continues(trail: Sequence[Frame], frame: Frame, found: Mapping[int, Hop]) -> bool:
+    """Whether `frame` is the same packet, handed on: NAT (RFC 3022) rewrites one of its ends, never both."""
+    last = trail[-1]
+    return (
+        frame.link not in {earlier.link for earlier in trail}
+        and frame.length == last.length
+        and (frame.source == last.source or frame.destination == last.destination)
+        and found[frame.number].sender == found[last.number].receiver
+    )
+
+
+def _whole(shows: str, cited: list[Frame], frames: Sequence[Frame], found: Mapping[int, Hop]) -> Message:
+    """The message with its copies before and behind the cited ones, as far as only one frame can be each copy."""
+    numbers = {frame.number for frame in cited}
+    alike = [f for f in frames if (f.info, f.length) == (cited[0].info, cited[0].length) and f.number not in numbers]
+    trail = list(cited)
+    while len(behind := [f for f in alike if f.number > trail[-1].number and _continues(trail, f, found)]) == 1:
+        trail += behind
+    while len(before := [f for f in alike if f.number < trail[0].number and _continues([f], trail[0], found)]) == 1:
+        trail = before + trail
+    return Message(shows, tuple(trail), frozenset(frame.number for frame in trail) - numbers)
 
 
 def _hardware_addresses(frames: Iterable[Frame]) -> Iterator[tuple[str, str]]:

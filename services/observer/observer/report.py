@@ -11,16 +11,14 @@ import html
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from observer.frame_ladder import Hop, columns, hops
+from observer.frame_ladder import Hop, Message, columns, hops, messages
 from observer.ladder import milliseconds
 from observer.messages import Frame
 from observer.steps import (
     Attempt,
-    CertificateFacts,
     DnsFacts,
     Evidence,
     Journey,
@@ -34,7 +32,7 @@ from observer.steps import (
     TlsFacts,
 )
 from observer.topology import Topology
-from observer.waterfall import Phase, PhaseName, Row, waterfall
+from observer.waterfall import PhaseName, Row, Timeline, waterfall
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -81,15 +79,16 @@ def verdict(journey: Journey) -> str:
     facts = response.facts
     if isinstance(facts, ResponseFacts) and response.start_ns is not None and response.duration_ns is not None:
         server = f" from {facts.server}" if facts.server else ""
-        told = f"{facts.status}{server}, whole {milliseconds(response.start_ns + response.duration_ns)} after Enter"
+        end = milliseconds(response.start_ns + response.duration_ns)
+        told = f"{facts.status}{server}; the last byte came {end} after Enter"
     else:
         told = "Asked, and no whole response seen" if asked.status is Status.SEEN else "No request seen"
     failed = f" The client failed: {visit.error or f'exit code {visit.exit_code}'}." if visit.exit_code else ""
     counts = [(s, sum(step.status is s for step in journey.steps)) for s in Status]
     steps = ", ".join(f"{count} {status.value}" for status, count in counts if count)
     capture = "complete" if journey.complete else "incomplete"
-    with_ = f"{visit.program}, HTTP/{visit.http}"
-    return f"{told}, with {with_}.{failed} Of the eight steps {steps}; capture {capture}."
+    client = f"{visit.program}, HTTP/{visit.http}"
+    return f"{told}. Client: {client}.{failed} Of the eight steps {steps}; capture {capture}."
 
 
 def _answers(journey: Journey) -> str:
@@ -126,75 +125,20 @@ def _between(evidence: Sequence[Evidence]) -> str:
 
 
 # The ladder. Lengths are in units of the drawings' own, which a page as wide as they are shows as CSS pixels.
-_TIMES, _COLUMN, _WORDS = 78, 104, 300
-_ROW, _LINE, _WRAP = 40, 14, 46
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What the evidence of a step says in the same words on several links: one message on its way.
-
-    `uncited` are further copies of it, on links where no evidence names it, so that it is drawn from end to end.
-    """
-
-    shows: str
-    frames: tuple[Frame, ...]
-    uncited: frozenset[int] = frozenset()
-
-
-def messages(step: Step, frames: Sequence[Frame], found: Mapping[int, Hop]) -> list[Message]:
-    """The step's evidence, with each message's copies on consecutive links joined, in order of time.
-
-    A copy has the same length and is handed on by the host that the last one was handed to.
-    """
-    by_number = {frame.number: frame for frame in frames}
-    trails: list[tuple[str, list[Frame]]] = []
-    for item in sorted(step.evidence, key=lambda e: e.frame):
-        frame = by_number.get(item.frame)
-        if frame is None:
-            continue
-        for shows, trail in trails:
-            if shows == item.shows and _continues(trail, frame, found):
-                trail.append(frame)
-                break
-        else:
-            trails.append((item.shows, [frame]))
-    return sorted((_whole(shows, trail, frames, found) for shows, trail in trails), key=lambda m: m.frames[0].number)
-
-
-def _continues(trail: Sequence[Frame], frame: Frame, found: Mapping[int, Hop]) -> bool:
-    return (
-        frame.link not in {earlier.link for earlier in trail}
-        and frame.length == trail[-1].length
-        and found[frame.number].sender == found[trail[-1].number].receiver
-    )
-
-
-def _whole(shows: str, trail: list[Frame], frames: Sequence[Frame], found: Mapping[int, Hop]) -> Message:
-    cited = {frame.number for frame in trail}
-    alike = [f for f in frames if (f.info, f.length) == (trail[0].info, trail[0].length) and f.number not in cited]
-    trail = list(trail)
-    while len(onward := [f for f in alike if f.number > trail[-1].number and _continues(trail, f, found)]) == 1:
-        trail += onward
-    while len(before := [f for f in alike if f.number < trail[0].number and _precedes(f, trail, found)]) == 1:
-        trail = before + trail
-    return Message(shows, tuple(trail), frozenset(frame.number for frame in trail) - cited)
-
-
-def _precedes(frame: Frame, trail: Sequence[Frame], found: Mapping[int, Hop]) -> bool:
-    links = {later.link for later in trail}
-    return frame.link not in links and found[frame.number].receiver == found[trail[0].number].sender
+_TIMES, _COLUMN, _WORDS = 94, 104, 290
+_ROW, _LINE, _WRAP, _PAGE = 40, 14, 48, 1280
 
 
 def _ladder(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
     found = hops(frames, topology)
     told = {step: messages(step, frames, found) for step in journey.steps}
     hosts = columns((found[f.number] for group in told.values() for m in group for f in m.frames), topology)
-    width = _TIMES + len(hosts) * _COLUMN + _WORDS
+    width = max(_TIMES + len(hosts) * _COLUMN + _WORDS, _PAGE)
     names = "".join(f'<text class="host" x="{_x(i)}" y="20">{_text(host)}</text>' for i, host in enumerate(hosts))
     head = (
         f'<svg viewBox="0 0 {width} 30" role="img"><title>The hosts, from the client to the origins</title>'
-        f'<desc>{_text(", ".join(hosts))}</desc><text class="gutter" x="{_TIMES - 12}" y="20">ms</text>{names}</svg>'
+        f"<desc>{_text(', '.join(hosts))}</desc>"
+        f'<text class="gutter" x="{_TIMES - 12}" y="20">since Enter</text>{names}</svg>'
     )
     bands = "".join(
         f'<tr><td class="band step{step.number}">{_band_heading(step)}'
@@ -221,31 +165,35 @@ def _band_heading(step: Step) -> str:
 def _band(
     step: Step, group: Sequence[Message], hosts: Sequence[str], found: Mapping[int, Hop], journey: Journey, width: int
 ) -> str:
-    lifelines = f"<g class='life'>{''.join(f'<path d="M{_x(i)} 0V{_ROW * len(group)}"/>' for i in range(len(hosts)))}</g>"
-    rows = [_row(message, n * _ROW, hosts, found, journey) for n, message in enumerate(group)]
+    foot = _ROW * len(group)
+    lifelines = "".join(f'<path d="M{_x(i)} 0V{foot}"/>' for i in range(len(hosts)))
+    rows = "".join(_row(message, n * _ROW, hosts, found, journey) for n, message in enumerate(group))
     return (
-        f'<svg viewBox="0 0 {width} {_ROW * len(group)}" role="img">'
+        f'<svg viewBox="0 0 {width} {foot}" role="img">'
         f"<title>Step {step.number}, {_text(step.name.value)}: {len(group)} messages</title>"
-        f"<desc>{_text(step.summary)}</desc>{lifelines}{''.join(rows)}</svg>"
+        f"<desc>{_text(step.summary)}</desc>"
+        f'<g class="life">{lifelines}</g>{rows}</svg>'
     )
 
 
 def _row(message: Message, top: int, hosts: Sequence[str], found: Mapping[int, Hop], journey: Journey) -> str:
     first = message.frames[0]
     words = _TIMES + len(hosts) * _COLUMN + 8
-    lines = textwrap.wrap(_clean(message.shows), _WRAP, max_lines=2, placeholder="…") or [""]
-    texts = [
-        f'<text x="{words}" y="{top + _LINE + n * _LINE - 2 * (len(lines) - 1)}">{_text(line)}</text>'
+    lines = textwrap.wrap(_clean(message.shows), _WRAP, max_lines=2, placeholder="…", break_on_hyphens=False) or [""]
+    texts = "".join(
+        f'<text x="{words}" y="{top + 24 + n * _LINE - (len(lines) - 1) * _LINE // 2}">{_text(line)}</text>'
         for n, line in enumerate(lines)
-    ]
-    size = f'<text class="faint" x="{words}" y="{top + 12 + len(lines) * _LINE}">{first.length} bytes</text>'
+    )
     time = f"{(first.time_ns - journey.visit.enter_ns) / 1e6:.3f}"
-    arrows = [
+    arrows = "".join(
         _arrow(frame, found[frame.number], top, hosts, journey, frame.number in message.uncited)
         for frame in message.frames
-    ]
-    gutter = f'<text class="gutter" x="{_TIMES - 12}" y="{top + 24}">{time}</text>'
-    return f"<g>{gutter}{''.join(arrows)}{''.join(texts)}{size}</g>"
+    )
+    gutter = (
+        f'<text class="gutter" x="{_TIMES - 12}" y="{top + 20}">{time} ms</text>'
+        f'<text class="gutter faint" x="{_TIMES - 12}" y="{top + 33}">{first.length} bytes</text>'
+    )
+    return f"<g>{gutter}{arrows}{texts}</g>"
 
 
 def _arrow(frame: Frame, hop: Hop, top: int, hosts: Sequence[str], journey: Journey, uncited: bool) -> str:
@@ -262,7 +210,7 @@ def _arrow(frame: Frame, hop: Hop, top: int, hosts: Sequence[str], journey: Jour
         f'<path d="M{start} {y}H{end + back}"/><path class="tip" d="M{end} {y}l{back} -4v8z"/>'
         f'<circle cx="{start}" cy="{y}" r="2.5"/>'
         f'<text x="{middle}" y="{y - 5}">{_text(frame.link)} #{frame.number}</text>'
-        f'<text class="faint" x="{middle}" y="{y + 12}">{time}</text></g>'
+        f'<text class="faint" x="{middle}" y="{y + 13}">{time}</text></g>'
     )
 
 
@@ -276,75 +224,28 @@ _PHASES = (PhaseName.DNS, PhaseName.CONNECT, PhaseName.TLS, PhaseName.WAIT, Phas
 def _waterfall(journey: Journey, rows: Sequence[Row]) -> str:
     if not rows:
         return ""
-    moments = _moments(journey)
-    span = max([row.end_ns for row in rows] + [at for _, at in moments] + [1])
-    legend = "".join(f'<span class="{_class(name)}">{name.value}</span>' for name in PhaseName)
-    marks = "".join(
-        f'<span class="mark mark{n}">{_text(name)} {milliseconds(at)}</span>' for n, (name, at) in enumerate(moments)
-    )
+    timeline = Timeline.of(rows, journey.visit.rendering)
     heads = "".join(f'<th scope="col" class="number">{name.value}</th>' for name in _PHASES)
-    ticks = "".join(
-        f'<text x="{at / span:.2%}" y="11">{label}</text>' for at, label in _ticks(span)
-    )
-    body = "".join(_waterfall_row(row, span, moments) for row in rows)
+    body = "".join(_waterfall_row(row, timeline) for row in rows)
     return (
-        f'<section><h2>Waterfall</h2><p class="legend">{legend}{marks}</p><table class="waterfall">'
-        "<caption>Milliseconds, as the client's own link saw them; the last column shows them since Enter.</caption>"
+        f'<section><h2>Waterfall</h2>{timeline.legend()}<div class="wide"><table class="waterfall">'
+        "<caption>Milliseconds, as the client's own link saw them; start and time line count from Enter.</caption>"
         '<thead><tr><th scope="col">resource</th><th scope="col">answer</th><th scope="col" class="number">start</th>'
-        f'{heads}<th scope="col" class="number">all</th><th scope="col" class="time"><svg class="bar" role="img">'
-        f"<title>Time since Enter</title>{ticks}</svg></th></tr></thead><tbody>{body}</tbody></table></section>"
+        f'{heads}<th scope="col" class="number">all</th><th scope="col" class="time">{timeline.axis()}</th></tr>'
+        f"</thead><tbody>{body}</tbody></table></div></section>"
     )
 
 
-def _moments(journey: Journey) -> list[tuple[str, int]]:
-    rendering = journey.visit.rendering
-    if rendering is None:
-        return []
-    named = (
-        ("document parsed", rendering.dom_content_loaded_ns),
-        ("first paint", rendering.first_contentful_paint_ns),
-        ("loaded", rendering.load_ns),
-    )
-    return [(name, at) for name, at in named if at is not None]
-
-
-def _ticks(span: int) -> list[tuple[int, str]]:
-    """Four to nine round moments from 0 to `span`, with their labels."""
-    step = 10 ** (len(str(span)) - 1)
-    step = next(step // part for part in (1, 2, 5, 10) if span // max(step // part, 1) >= 4 or part == 10)
-    step = max(step, 1)
-    return [(at, f"{at / 1e6:g} ms") for at in range(0, span - step // 3, step)]
-
-
-def _waterfall_row(row: Row, span: int, moments: Sequence[tuple[str, int]]) -> str:
+def _waterfall_row(row: Row, timeline: Timeline) -> str:
     numbers = "".join(f'<td class="number">{_short(row.took_ns(name))}</td>' for name in _PHASES)
-    bars = "".join(_bar(phase, span) for phase in row.phases)
-    marks = "".join(
-        f'<line class="mark{n}" x1="{at / span:.3%}" x2="{at / span:.3%}" y1="0" y2="100%"/>'
-        for n, (_, at) in enumerate(moments)
-    )
     answer = "no answer" if row.status is None else f"{row.status}{f' {row.origin}' if row.origin else ''}"
+    how = f"{row.version}{f' from {row.connection}' if row.connection else ''}"
     asked = "" if row.request_frame is None else f" #{row.request_frame}"
     return (
-        f'<tr><th scope="row">{_text(row.label)}<small>{_text(row.version)} from {_text(row.connection or "nowhere")}'
-        f'{asked}</small></th><td>{_text(answer)}</td><td class="number">{_short(row.start_ns)}</td>{numbers}'
-        f'<td class="number">{_short(row.end_ns - row.start_ns)}</td><td class="time"><svg class="bar" role="img">'
-        f"<title>{_text(row.label)}: {milliseconds(row.start_ns)} to {milliseconds(row.end_ns)} after Enter</title>"
-        f"{marks}{bars}</svg></td></tr>"
+        f'<tr><th scope="row">{_text(row.label)}<small>{_text(how)}{asked}</small></th><td>{_text(answer)}</td>'
+        f'<td class="number">{_short(row.start_ns)}</td>{numbers}<td class="number">'
+        f'{_short(row.end_ns - row.start_ns)}</td><td class="time">{timeline.bar(row)}</td></tr>'
     )
-
-
-def _bar(phase: Phase, span: int) -> str:
-    height = ' y="9" height="4"' if phase.name is PhaseName.STALLED else ' y="4" height="14"'
-    tip = f"{phase.name.value}: {milliseconds(phase.start_ns)} to {milliseconds(phase.end_ns)} after Enter"
-    return (
-        f'<rect class="{_class(phase.name)}" x="{phase.start_ns / span:.3%}" '
-        f'width="{phase.duration_ns / span:.3%}"{height}><title>{tip}</title></rect>'
-    )
-
-
-def _class(name: PhaseName) -> str:
-    return f"phase {name.value.lower()}"
 
 
 def _short(time_ns: int | None) -> str:
@@ -356,7 +257,8 @@ def _steps(journey: Journey) -> str:
         f'<tr class="step{step.number}"><th scope="row"><b>{step.number}</b> {_text(step.name.value)}'
         f'<small class="{step.status.value}">{step.status.value}</small></th>'
         f'<td class="number">{_short(step.start_ns)}</td><td class="number">{_short(step.duration_ns)}</td>'
-        f"<td>{_text(step.summary)}{_value(step.facts) if step.facts else ''}</td><td>{_evidence(step.evidence)}</td></tr>"
+        f"<td>{_text(step.summary)}{_value(step.facts) if step.facts else ''}</td>"
+        f"<td>{_evidence(step.evidence)}</td></tr>"
         for step in journey.steps
     )
     heads = '<th scope="col">step</th><th scope="col" class="number">at</th><th scope="col" class="number">took</th>'
@@ -448,3 +350,71 @@ def _clean(value: object) -> str:
 def _text(value: object) -> str:
     """`value` as HTML text or attribute value that can be nothing else."""
     return html.escape(_clean(value), quote=True)
+
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --faint: #5b6570; --line: #d5dae0; --soft: #f5f7f9;
+  --good: #17703c; --bad: #b3261e; --unsure: #8a5a00;
+  --dns: #1f7c83; --tcp: #d9730d; --tls: #a23bb0; --wait: #2b9a3e; --receive: #1d6fd1; --paint: #c2255c;
+  --rest: #77818c; }
+@media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e4e8ec; --faint: #98a3ae; --line: #343b43;
+  --soft: #1c2127; --good: #6cc98b; --bad: #ff8a80; --unsure: #e8b355;
+  --dns: #4fb3ba; --tcp: #f09a4a; --tls: #d27fdd; --wait: #5fc470; --receive: #6aa9f5; --paint: #f0729b;
+  --rest: #8f99a4; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 82rem; padding: 1.5rem; background: var(--page); color: var(--ink);
+  font: 15px/1.45 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; margin: 0 0 .4rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
+h3 { font-size: 1rem; margin: 0; } h3 span { font-weight: 400; color: var(--faint); margin-left: .5rem; }
+section > p, caption, footer, small { color: var(--faint); } footer { margin-top: 2rem; font-size: .85rem; }
+.verdict { margin: 0 0 1rem; padding: .5rem .8rem; border-left: 4px solid var(--good); background: var(--soft); }
+.verdict.partial { border-color: var(--unsure); } .verdict.failed { border-color: var(--bad); }
+.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .6rem; margin: 0; }
+.answers div { max-width: 20rem; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .8rem; }
+dt, .answers small { color: var(--faint); font-size: .8rem; } .answers dd { margin: 0; font-weight: 600; }
+small { display: block; font-weight: 400; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-size: .85rem; padding-bottom: .3rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
+thead th { font-size: .8rem; color: var(--faint); vertical-align: bottom; } .number { text-align: right; }
+td.number, th.number { white-space: nowrap; overflow-wrap: normal; }
+.ladder thead td { position: sticky; top: 0; background: var(--page); padding: .2rem 0; z-index: 1; }
+.ladder svg { display: block; width: 100%; height: auto; } .ladder td { padding: .5rem 0; }
+.band { border-left: 4px solid var(--step); } .band h3, .band p { padding-left: .8rem; } .band p { margin: 0; }
+.band b, .steps b { color: var(--step); } .ladder .band { padding-left: 0; }
+.step1 { --step: var(--dns); } .step2 { --step: var(--tcp); } .step3 { --step: var(--tls); }
+.step4, .step5 { --step: var(--wait); } .step6 { --step: var(--receive); } .step7 { --step: var(--paint); }
+.step8 { --step: var(--rest); }
+svg text { font-size: 11.5px; fill: var(--ink); } svg .faint { fill: var(--faint); font-size: 10px; }
+svg .host { font-size: 13px; font-weight: 600; text-anchor: middle; }
+svg .gutter { fill: var(--faint); font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums; }
+.life path { stroke: var(--line); } .arrow path { stroke: var(--step); stroke-width: 2; fill: none; }
+.arrow .tip, .arrow circle { fill: var(--step); stroke: none; } .copy path { stroke-width: 1; opacity: .7; }
+.arrow text { text-anchor: middle; font-size: 10.5px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
+.copy text { fill: var(--faint); }
+.wide { overflow-x: auto; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
+.bar { display: block; width: 100%; height: 22px; overflow: visible; } .bar text { font-size: 10px; }
+thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { stroke-width: 1.5; }
+.bar .grid { stroke: var(--line); stroke-width: 1; } rect.phase { fill: var(--phase); stroke: var(--phase); }
+.stalled { --phase: var(--rest); } .dns { --phase: var(--dns); } .connect { --phase: var(--tcp); }
+.tls { --phase: var(--tls); } .wait { --phase: var(--wait); } .receive { --phase: var(--receive); }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 0 0 .5rem; font-size: .85rem; }
+.legend span::before { content: ""; display: inline-block; width: .8em; height: .8em; margin-right: .4em;
+  background: var(--phase, var(--mark)); }
+.legend .mark::before { width: 2px; } .mark0 { --mark: var(--receive); stroke: var(--mark); }
+.mark1 { --mark: var(--paint); stroke: var(--mark); } .mark2 { --mark: var(--ink); stroke: var(--mark); }
+.steps dl { margin: .4rem 0 0; display: grid; gap: .1rem; font-size: .85rem; }
+.steps dl div { display: grid; grid-template-columns: 9rem 1fr; gap: .6rem; } .steps dd { margin: 0; }
+.steps dl dl { margin: 0; } .steps ul { margin: 0; padding: 0; list-style: none; font-size: .85rem; }
+.steps td:last-child { width: 26%; } .steps thead th:first-child { width: 9rem; }
+.seen { color: var(--good); } .absent { color: var(--faint); } .unknown { color: var(--bad); }
+@media (max-width: 60rem) { section { overflow-x: auto; } .ladder { min-width: 58rem; }
+  .ladder thead td { position: static; } .steps { min-width: 46rem; } }
+@media print { @page { size: A4 landscape; margin: 12mm; }
+  :root { color-scheme: light; --page: #fff; --ink: #000; --faint: #444; --line: #bbb; --soft: #fff; --good: #17703c;
+    --bad: #b3261e; --unsure: #8a5a00; --dns: #1f7c83; --tcp: #d9730d; --tls: #a23bb0; --wait: #2b9a3e;
+    --receive: #1d6fd1; --paint: #c2255c; --rest: #77818c; }
+  body { max-width: none; padding: 0; font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .ladder thead td { position: static; } .wide, section { overflow: visible; } article + article { break-before: page; }
+  h2, h3 { break-after: avoid; } .band p { break-after: avoid; } .waterfall tr, .answers div { break-inside: avoid; } }
+"""

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from observer.connections import Connection
 from observer.exchanges import Exchange
+from observer.ladder import milliseconds
 from observer.lookups import lookups_by
 from observer.messages import Frame
 from observer.scene import Scene, same, scene_of
-from observer.steps import Journey, Status, StepName
+from observer.steps import Journey, RenderingFacts, Status, StepName
 from observer.topology import Topology
 
 
@@ -177,3 +178,74 @@ def _transfer(scene: Scene, exchange: Exchange) -> list[_Span]:
 def _opened_now(scene: Scene, connection: Connection) -> bool:
     """Whether the connection was opened in this visit, and not kept from an earlier one."""
     return connection.frames[0].time_ns >= scene.visit.started_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Draws rows to one scale, from Enter to the last of their ends and of the browser's own moments.
+
+    Everything drawn is numbers and words of our own: nothing from the wire needs escaping here.
+    """
+
+    span_ns: int
+    moments: tuple[tuple[str, int], ...]
+
+    @staticmethod
+    def of(rows: Sequence[Row], rendering: RenderingFacts | None) -> Timeline:
+        named = (
+            ("document parsed", rendering.dom_content_loaded_ns if rendering else None),
+            ("first paint", rendering.first_contentful_paint_ns if rendering else None),
+            ("loaded", rendering.load_ns if rendering else None),
+        )
+        moments = tuple((name, at) for name, at in named if at is not None)
+        return Timeline(max([1, *(row.end_ns for row in rows), *(at for _, at in moments)]), moments)
+
+    def axis(self) -> str:
+        """The scale: round times from Enter on, as SVG."""
+        labels = "".join(f'<text x="{self._at(at)}" y="12">{at / 1e6:g} ms</text>' for at in _ticks(self.span_ns))
+        return f'<svg class="bar" role="img"><title>Time since Enter</title>{labels}</svg>'
+
+    def legend(self) -> str:
+        """What the colours stand for, as HTML."""
+        words = "".join(f'<span class="{_class(name)}">{name.value}</span>' for name in PhaseName)
+        marks = "".join(
+            f'<span class="mark mark{n}">{name} at {milliseconds(at)}</span>'
+            for n, (name, at) in enumerate(self.moments)
+        )
+        return f'<p class="legend">{words}{marks}</p>'
+
+    def bar(self, row: Row) -> str:
+        """One row's phases, as SVG."""
+        grid = "".join(_line("grid", self._at(at)) for at in _ticks(self.span_ns))
+        marks = "".join(_line(f"mark{n}", self._at(at)) for n, (_, at) in enumerate(self.moments))
+        title = f"from {milliseconds(row.start_ns)} to {milliseconds(row.end_ns)} after Enter"
+        bars = "".join(self._phase(phase) for phase in row.phases)
+        return f'<svg class="bar" role="img"><title>{title}</title>{grid}{bars}{marks}</svg>'
+
+    def _phase(self, phase: Phase) -> str:
+        place = 'y="9" height="4"' if phase.name is PhaseName.STALLED else 'y="4" height="14"'
+        tip = f"{phase.name.value}: {milliseconds(phase.duration_ns)} from {milliseconds(phase.start_ns)}"
+        width = f"{phase.duration_ns / self.span_ns:.3%}"
+        return (
+            f'<rect class="{_class(phase.name)}" x="{self._at(phase.start_ns)}" width="{width}" {place}>'
+            f"<title>{tip}</title></rect>"
+        )
+
+    def _at(self, time_ns: int) -> str:
+        return f"{time_ns / self.span_ns:.3%}"
+
+
+def _line(name: str, at: str) -> str:
+    return f'<line class="{name}" x1="{at}" x2="{at}" y1="0" y2="100%"/>'
+
+
+def _ticks(span_ns: int) -> range:
+    """Four to nine round times that fit into `span_ns` with a label to their right."""
+    power: int = 10 ** (len(str(span_ns)) - 1)
+    step = next((s for s in (2 * power, power, power // 2) if span_ns // max(s, 1) >= 3), power // 5)
+    step = max(step, 1)
+    return range(0, span_ns - step // 2, step)
+
+
+def _class(name: PhaseName) -> str:
+    return f"phase {name.value.lower()}"
