@@ -17,6 +17,7 @@ trap 'exit 130' INT TERM
 log=$work/log
 
 pull() {
+    : >"$log"  # is looked into before the job below has opened it
     timeout $pull_limit docker pull "$image" >"$log" 2>&1 &
     pull_job=$! pull_waited=0
     while kill -0 $pull_job 2>/dev/null && ! grep -q 'Pulling from' "$log"; do

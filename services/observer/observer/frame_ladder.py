@@ -161,7 +161,7 @@ class _Neighbours:
         self._hardware = hardware
 
     def hop(self, frame: Frame) -> Hop:
-        source, destination = (self._hardware.get(end, end) for end in (frame.source, frame.destination))
+        source, destination = (self._hardware.get(end, end) or "?" for end in (frame.source, frame.destination))
         if _is_for_all(destination):
             return Hop(self._near(source, frame.link, ""), None)
         receiver = self._near(destination, frame.link, self._hosts.get(source, ""))

@@ -416,5 +416,5 @@ thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { strok
     --receive: #1d6fd1; --paint: #c2255c; --rest: #77818c; }
   body { max-width: none; padding: 0; font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .ladder thead td { position: static; } .wide, section { overflow: visible; } article + article { break-before: page; }
-  h2, h3 { break-after: avoid; } .band p { break-after: avoid; } .waterfall tr, .answers div { break-inside: avoid; } }
+  h2, h3, .legend, .band p { break-after: avoid; } .waterfall tr, .answers div { break-inside: avoid; } }
 """
