@@ -6,6 +6,7 @@
 ##   make visit HTTP=3 WITH=browser   HTTP=1.1, 2 or 3; WITH=curl or browser
 ##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
 ##                                    URL= any address of the site; TLS=1.2 or 1.3
+##   make visit FRAMES=1              every frame of the visit instead of its steps
 ##   make down                        stop: no container, network or firewall rule is left (the lab's own CA is)
 ##   make clean                       down, and remove images, volumes and captures (asks; YES=1 does not)
 ##
@@ -66,6 +67,7 @@ visit: export VISIT_URL = $(call given,URL)
 visit: export VISIT_HTTP = $(call given,HTTP)
 visit: export VISIT_TLS = $(call given,TLS)
 visit: export VISIT_WITH = $(call given,WITH)
+visit: export VISIT_FRAMES = $(call given,FRAMES)
 visit:
 	$(run)/visit.sh
 

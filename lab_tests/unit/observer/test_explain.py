@@ -8,7 +8,7 @@ import pytest
 
 from golden_visits import Golden
 from observer.dissect import DissectionError
-from observer.explain import explain, journeys
+from observer.explain import Form, explain, journeys
 from observer.ladder import Style
 from observer.steps import Journey, StepName
 from observer.topology import NO_LAB
@@ -46,4 +46,4 @@ def test_a_file_that_is_no_capture_is_told_so(tmp_path: Path) -> None:
     letter = tmp_path / "letter.txt"
     letter.write_text("Dear tshark, this is no capture.")
     with pytest.raises(DissectionError, match="no capture: expected pcapng or pcap"):
-        list(explain(letter, None, NO_LAB, Style(), as_json=False))
+        list(explain(letter, None, NO_LAB, Style(), Form.LADDER))

@@ -20,6 +20,8 @@ case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
     *) set -- "$@" --ascii ;;  # a ladder that any terminal can draw
 esac
 
+[ "${VISIT_FRAMES:-}" != 1 ] || set -- "$@" --frames
+
 terminal=''
 [ ! -t 1 ] || terminal=-t
 status=0

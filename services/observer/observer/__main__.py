@@ -10,7 +10,7 @@ from pathlib import Path
 
 from observer.dissect import DissectionError
 from observer.document import schema
-from observer.explain import explain
+from observer.explain import Form, explain
 from observer.ladder import Style
 from observer.topology import NO_LAB, Topology, TopologyError, from_environment
 
@@ -21,7 +21,11 @@ def main() -> int:
     told = commands.add_parser("explain", help="tell the journeys in a capture file made anywhere")
     told.add_argument("pcap", type=Path)
     told.add_argument("--keys", type=Path, help="a TLS key log (SSLKEYLOGFILE)")
-    told.add_argument("--json", action="store_true", help="JSON instead of a ladder")
+    form = told.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const=Form.JSON, help="JSON instead of a ladder")
+    form.add_argument("--html", dest="form", action="store_const", const=Form.HTML, help="one page instead of a ladder")
+    form.add_argument("--frames", dest="form", action="store_const", const=Form.FRAMES, help="every frame")
+    told.set_defaults(form=Form.LADDER)
     told.add_argument("--ascii", action="store_true", help="draw without Unicode")
     commands.add_parser("schema", help="print the JSON Schema of journey.json")
     arguments = parser.parse_args()
@@ -36,7 +40,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     width = os.get_terminal_size().columns if sys.stdout.isatty() else 110
     try:
         style = Style(width, colour, arguments.ascii)
-        for text in explain(arguments.pcap, arguments.keys, _topology(), style, arguments.json):
+        for text in explain(arguments.pcap, arguments.keys, _topology(), style, arguments.form):
             sys.stdout.write(text)
     except (DissectionError, OSError) as fault:
         print(f"explain: {arguments.pcap.name}: {fault}", file=sys.stderr)

@@ -15,8 +15,10 @@ from pathlib import Path
 from observer.document import journey_json
 from observer.keylog import Secret, render
 from observer.ladder import Style, ladder
+from observer.messages import Frame
 from observer.packet import Packet
 from observer.pcapng import NameRecord, Writer
+from observer.report import report
 from observer.slicing import Recording
 from observer.steps import Journey
 from observer.topology import Topology
@@ -46,6 +48,7 @@ def packets_in_order(recordings: Sequence[Recording]) -> list[Packet]:
 def write(
     captures: Path,
     journey: Journey,
+    frames: Sequence[Frame],
     recordings: Sequence[Recording],
     secrets: tuple[Secret, ...],
     topology: Topology,
@@ -58,6 +61,7 @@ def write(
         "keys.log": render(secrets).encode(),
         "journey.json": journey_json(journey, topology).encode(),
         "ladder.txt": ladder(journey, Style()).encode(),
+        "report.html": report(journey, frames, topology).encode(),
     }
     for recording, own in zip(recordings, _comments_by_link(recordings, comments), strict=True):
         packets = packets_in_order([recording])

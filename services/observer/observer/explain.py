@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from pathlib import Path
 
 from observer.connections import Connection, connections
 from observer.dissect import DissectionError
 from observer.document import journey_json
 from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
+from observer.frame_ladder import frame_ladder
 from observer.journey import journey
 from observer.ladder import Style, ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
+from observer.report import reports
 from observer.scene import same
 from observer.steps import Journey, LinkCapture, Visit
 from observer.topology import Topology
@@ -24,8 +27,17 @@ _GZIP = b"\x1f\x8b"
 _NOBODY_COUNTED = "made elsewhere: nobody counted what was lost"
 
 
-def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, as_json: bool) -> Iterator[str]:
-    """Each journey of the file as text, a ladder or JSON; a line that says so if there is none.
+class Form(Enum):
+    """How journeys are told."""
+
+    LADDER = "ladder"
+    FRAMES = "frames"
+    JSON = "json"
+    HTML = "html"
+
+
+def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, form: Form) -> Iterator[str]:
+    """Each journey of the file, or all on one HTML page; a line that says so if there is none.
 
     Raises:
         DissectionError: the file is no capture, or tshark could not read it to its end.
@@ -37,12 +49,18 @@ def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, 
         raise DissectionError(f"no capture: expected pcapng or pcap (gzip, too), found one that starts with {magic!r}")
     frames = list(dissect_file(capture, keys, {}))
     told = journeys(frames, topology)
+    if form is Form.HTML:
+        yield reports(told, frames, topology)
+        return
     for number, found in enumerate(told):
-        if as_json:
+        if form is Form.JSON:
             yield journey_json(found, topology)
+        elif form is Form.FRAMES:
+            during = [f for f in frames if found.visit.started_ns <= f.time_ns <= found.visit.ended_ns]
+            yield ("\n" if number else "") + frame_ladder(during, found, topology, style)
         else:
             yield ("\n" if number else "") + ladder(found, style)
-    if not told and not as_json:
+    if not told and form is not Form.JSON:
         yield f"{len(frames)} frames, no connection that a client opened among them: no journey to tell\n"
 
 

@@ -18,6 +18,7 @@ from observer.journey import journey
 from observer.keylog import Secret
 from observer.keys import origin_secrets, parsed
 from observer.lab import LabError, LinkMarks, TapSession, ask_agent
+from observer.messages import Frame
 from observer.slicing import Recording, record
 from observer.spool import Spool
 from observer.steps import Journey, Visit
@@ -73,6 +74,7 @@ class Done:
 
     journey: Journey
     folder: Path
+    frames: tuple[Frame, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,10 @@ class Observer:
     @property
     def captures(self) -> Path:
         return self._places.captures
+
+    @property
+    def topology(self) -> Topology:
+        return self._topology
 
     @property
     def own_address(self) -> str:
@@ -150,8 +156,8 @@ class Observer:
     ) -> Done:
         frames = frames_of(recordings, secrets, self._topology, lambda capture: self._tshark.dissect(capture, {}))
         told = journey(visit, frames, [recording.capture for recording in recordings], self._topology)
-        folder = captures.write(self._places.captures, told, recordings, secrets, self._topology, screenshot)
-        return Done(told, folder)
+        folder = captures.write(self._places.captures, told, frames, recordings, secrets, self._topology, screenshot)
+        return Done(told, folder, tuple(frames))
 
     def _send_client(self, name: str, request: VisitRequest) -> dict[str, Any]:
         wanted = {

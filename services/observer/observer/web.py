@@ -8,8 +8,10 @@ from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request, send_from_directory
 
+from observer.frame_ladder import frame_ladder
 from observer.lab import LabError
 from observer.ladder import Style, ladder
+from observer.topology import Topology
 from observer.visit import Done, EvidenceError, Observer, VisitRequest
 
 _OWN_NAMES = ("127.0.0.1", "localhost")
@@ -45,7 +47,8 @@ def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
             return _told({"error": str(refusal)}, 400)
         except (LabError, EvidenceError, OSError) as fault:
             return _told({"error": str(fault)}, 502)
-        response = _told(_answer(done, style, public_url), 200)
+        told = _drawn(done, style, observer.topology, every_frame=bool(wanted.get("frames")))
+        response = _told(_answer(done, told, public_url), 200)
         response.call_on_close(lambda: threading.Thread(target=observer.warm_up).start())
         return response
 
@@ -64,11 +67,17 @@ def _style(wanted: dict[str, Any]) -> Style:
     )
 
 
-def _answer(done: Done, style: Style, public_url: str) -> dict[str, Any]:
+def _drawn(done: Done, style: Style, topology: Topology, *, every_frame: bool) -> str:
+    if every_frame:
+        return frame_ladder(done.frames, done.journey, topology, style)
+    return ladder(done.journey, style)
+
+
+def _answer(done: Done, told: str, public_url: str) -> dict[str, Any]:
     return {
         "folder": f"captures/{done.folder.name}",
         "viewer": f"{public_url}/visits/{done.folder.name}/",
-        "ladder": ladder(done.journey, style),
+        "ladder": told,
         "exit_code": done.journey.visit.exit_code,
         "complete": done.journey.complete,
     }
