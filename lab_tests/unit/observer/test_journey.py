@@ -88,7 +88,7 @@ def test_without_keys_the_handshake_is_told_and_the_request_is_not(http2_visit: 
     assert isinstance(facts, TlsFacts)
     assert (facts.version, facts.certificate) == ("TLS 1.3", None)
     assert facts.verdict == "not finished, or not decrypted"
-    assert told.step(StepName.REQUEST).status.value == "absent"
+    assert told.step(StepName.REQUEST).status.value == "unknown"
 
 
 def test_an_answer_from_the_wrong_server_answers_nothing(http2_visit: Golden) -> None:
@@ -254,3 +254,11 @@ def test_a_server_that_closes_much_later_kept_the_connection_until_then(http2_vi
         .step(StepName.KEPT_OPEN)
     )
     assert step.status.value == "seen"
+
+
+def test_a_response_whose_end_the_capture_may_have_lost_is_unknown() -> None:
+    def ends_response(frame: Frame) -> bool:
+        return frame.link == "home" and any(m.status for m in frame.http)
+
+    doctored = golden("1.1").without(ends_response).incomplete("home", "the kernel dropped 1 frames")
+    assert doctored.statuses()["response"] == "unknown"

@@ -49,9 +49,10 @@ class Connection:
     @property
     def opening(self) -> tuple[Frame, ...]:
         """SYN, SYN-ACK and ACK (RFC 9293, section 3.5), as far as they were seen; empty for QUIC."""
-        syn = self._first(lambda f: _flags(f) == TcpFlags.SYN)
-        syn_ack = syn and self._first(lambda f: _flags(f) == TcpFlags.SYN | TcpFlags.ACK)
-        ack = syn_ack and self._first(lambda f: self.from_client(f) and _flags(f) & ~TcpFlags.FIN == TcpFlags.ACK)
+        frames = iter(self.frames)  # one for all three: each is looked for after the one before it
+        syn = next((f for f in frames if _flags(f) == TcpFlags.SYN), None)
+        syn_ack = next((f for f in frames if _flags(f) == TcpFlags.SYN | TcpFlags.ACK), None)
+        ack = next((f for f in frames if self.from_client(f) and _flags(f) & ~TcpFlags.FIN == TcpFlags.ACK), None)
         return tuple(frame for frame in (syn, syn_ack, ack) if frame)
 
     @property

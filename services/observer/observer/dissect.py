@@ -362,7 +362,7 @@ def _alerts(fields: Fields) -> tuple[Alert, ...]:
 
 def _quic(fields: Fields) -> QuicPackets | None:
     connection = fields.number("quic.connection.number")
-    if connection is None or fields.quotes_another:
+    if connection is None or _udp(fields) is None:
         return None
     long_headers = tuple(QuicPacketType(number) for number in fields.numbers("quic.long.packet_type"))
     short_headers = (QuicPacketType.ONE_RTT,) * len(fields.all("quic.short"))

@@ -58,7 +58,7 @@ def exchanges(connection: Connection) -> tuple[Exchange, ...]:
     found = []
     for frame, request in messages:
         if request.is_request:
-            position = _answer(request, responses, taken)
+            position = _answer(frame, request, responses, taken)
             answer = None
             if position is not None:
                 taken.add(position)
@@ -84,7 +84,7 @@ def on_every_link(
         on_link = [e for e in mates if e.link == link]
         if position < len(on_link):
             found.append(on_link[position])
-    return found
+    return sorted(found, key=lambda e: e.request_frame.time_ns)
 
 
 def behind_balancer(
@@ -115,9 +115,11 @@ def _is_final(message: HttpMessage) -> bool:
     return message.status is None or message.status >= 200  # 1xx are interim, RFC 9110 section 15.2
 
 
-def _answer(request: HttpMessage, responses: list[tuple[Frame, HttpMessage]], taken: set[int]) -> int | None:
-    for position, (_, response) in enumerate(responses):
-        if position not in taken and response.stream == request.stream:
+def _answer(
+    asked: Frame, request: HttpMessage, responses: list[tuple[Frame, HttpMessage]], taken: set[int]
+) -> int | None:
+    for position, (shown, response) in enumerate(responses):
+        if position not in taken and response.stream == request.stream and shown.number > asked.number:
             return position
     return None
 

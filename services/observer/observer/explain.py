@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from observer.connections import Connection, connections
 from observer.dissect import DissectionError
@@ -108,7 +109,7 @@ def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visi
     enter_ns = min([opened.time_ns, *asked])
     return Visit(
         id=str(number),
-        url=f"{'https' if hello else 'http'}://{host or connection.server}{path}",
+        url=_url("https" if hello else "http", host or str(connection.server), path),
         program="an unknown client",
         http=exchange.request.version.value if exchange else "?",
         tls=None,
@@ -118,6 +119,16 @@ def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visi
         exit_code=0,
         error="",
     )
+
+
+def _url(scheme: str, host: str, path: str) -> str:
+    """As the client must have been given it; a name off the wire that no URL can hold is percent-encoded."""
+    url = f"{scheme}://{host}{path}"
+    try:
+        urlsplit(url)
+    except ValueError:
+        return f"{scheme}://{quote(host)}{quote(path)}"
+    return url
 
 
 def _capture(frames: Sequence[Frame], connection: Connection) -> tuple[LinkCapture, ...]:

@@ -94,6 +94,8 @@ def response_step(scene: Scene) -> Step:
     if exchange is None or exchange.response_start is None:
         return scene.not_seen(StepName.RESPONSE, "no response came")
     if exchange.response is None:
+        if not scene.is_complete((scene.own_link,)):
+            return scene.not_seen(StepName.RESPONSE, "it began and did not end")
         began = Evidence(exchange.link, exchange.response_start.number, "a response begins")
         return scene.not_done(StepName.RESPONSE, "it began and did not end", [began])
     response = exchange.response

@@ -100,7 +100,7 @@ def tls_step(scene: Scene) -> Step:
     connection = scene.connection
     hello = connection.client_hello if connection else None
     if connection is None or hello is None:
-        if scene.exchange is not None:
+        if connection and scene.exchange and not any(f.tls or f.quic for f in connection.frames):
             return scene.not_done(StepName.TLS, "plain HTTP has no handshake and no secrecy")
         return scene.not_seen(StepName.TLS, "no ClientHello was sent")
     server = connection.server_hello

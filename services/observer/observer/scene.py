@@ -12,6 +12,7 @@ from observer.messages import Frame
 from observer.steps import Evidence, Facts, LinkCapture, Status, Step, StepName, Visit
 from observer.topology import Topology
 
+_INSIDE_TLS = (StepName.REQUEST, StepName.PROCESSING, StepName.RESPONSE, StepName.KEPT_OPEN)
 _NUMBERS = {name: number for number, name in enumerate(StepName, start=1)}
 
 
@@ -54,6 +55,13 @@ class Scene:
         )
 
     @property
+    def undecrypted(self) -> int:
+        """How many TLS records, or QUIC packets, of the visit's connection stayed closed: no keys, or wrong ones."""
+        frames = self.connection.frames if self.connection else ()
+        records = sum(record.inner_type is None for f in frames if f.tls for record in f.tls.records)
+        return records + sum(f.quic is not None and not f.quic.frame_types for f in frames)
+
+    @property
     def own_link(self) -> str:
         """The client's own link: where a visit is seen first."""
         return self.connection.link if self.connection else next((link.link for link in self.capture), "")
@@ -68,6 +76,9 @@ class Scene:
 
         That link is the client's own; `anywhere`: it could have been on any.
         """
+        if name in _INSIDE_TLS and self.undecrypted:
+            closed = f"{self.undecrypted} records or packets on {self.own_link} could not be decrypted"
+            return self.unknown(name, closed)
         links = None if anywhere else (self.own_link,)
         if self.is_complete(links):
             return self.not_done(name, why)
