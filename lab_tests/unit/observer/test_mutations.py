@@ -369,6 +369,7 @@ def test_a_spool_file_cut_in_the_middle_is_said_and_never_a_shorter_visit(home: 
     assert status(told_from(read), StepName.RESPONSE) == "unknown"
 
 
+@needs_tshark
 @pytest.mark.parametrize("other", ["1.1", "3"])
 def test_what_keys_of_another_session_leave_closed_is_unknown_not_absent(other: str) -> None:
     told = undoctored("2").with_secrets(undoctored(other).secrets).told()
@@ -376,11 +377,13 @@ def test_what_keys_of_another_session_leave_closed_is_unknown_not_absent(other: 
     assert [told.step(name).status.value for name in names] == ["unknown"] * 4
 
 
+@needs_tshark
 def test_a_syn_ack_before_its_syn_is_no_handshake() -> None:
     told = undoctored("2").swapped("home", is_syn, is_syn_ack).told()
     assert told.step(StepName.TCP).status.value != "seen"
 
 
+@needs_tshark
 def test_a_name_that_no_url_can_hold_is_told_all_the_same() -> None:
     doctored = undoctored("2").replaced("home", b"parseltongue.co.in", b"[arseltongue.co.in")
     assert "%5Barseltongue.co.in" in journeys(doctored.frames(), NO_LAB)[0].visit.url
