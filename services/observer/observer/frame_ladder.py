@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -263,7 +262,7 @@ class _Drawing:
         past = frame.time_ns < self.enter_ns
         emphasis = _DIM if past or not proves else ""
         drawn = self._arrow(hop) if self.spacing else self._words(hop)
-        info = self._shown(frame.info) or self._shown(frame.protocols.rpartition(":")[2])
+        info = self.style.shown(frame.info) or self.style.shown(frame.protocols.rpartition(":")[2])
         return self._joined(
             [
                 (self._fixed(self._cells(frame)) + " ", emphasis),
@@ -288,7 +287,7 @@ class _Drawing:
         rows = [[" "] * (self.hosts_width + 1) for _ in range(count)]
         for index, host in enumerate(self.hosts):
             start = max(0, min(self._centre(index) - len(host) // 2, self.hosts_width - len(host)))
-            rows[(count - 1 - index) % count][start : start + len(host)] = self._shown(host)
+            rows[(count - 1 - index) % count][start : start + len(host)] = self.style.shown(host)
         return ["".join(row)[: self.hosts_width] for row in rows]
 
     def _centre(self, index: int) -> int:
@@ -309,13 +308,7 @@ class _Drawing:
         return "".join(cells)
 
     def _words(self, hop: Hop) -> str:
-        return self._shown(f"{hop.sender} {'>' if self.style.ascii else '→'} {hop.receiver or 'all'}")
-
-    def _shown(self, text: str) -> str:
-        """Text that takes one column a character and steers no terminal."""
-        if self.style.ascii:
-            text = text.replace("→", "->").encode("ascii", "replace").decode()
-        return "".join(c if c.isprintable() and _is_narrow(c) else "?" for c in text)
+        return self.style.shown(f"{hop.sender} {'>' if self.style.ascii else '→'} {hop.receiver or 'all'}")
 
     def _joined(self, parts: Iterable[tuple[str, str]]) -> str:
         """The parts painted, cut at the width."""
@@ -334,7 +327,3 @@ class _Drawing:
 
 
 _HEADINGS = ("frame", "ms", "link", "bytes", "step")
-
-
-def _is_narrow(character: str) -> bool:
-    return unicodedata.east_asian_width(character) not in "WF" and not unicodedata.combining(character)

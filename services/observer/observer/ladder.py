@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,20 @@ class Style:
 
     def paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
+
+    def shown(self, text: str) -> str:
+        """Foreign text that takes one column a character and steers no terminal."""
+        if self.ascii:
+            text = text.replace("→", "->").encode("ascii", "replace").decode()
+        return "".join(c if c.isprintable() and _is_narrow(c) else "?" for c in text)
+
+    def wrapped(self, text: str, used: int) -> list[str]:
+        """The text on lines that leave `used` columns free."""
+        return textwrap.wrap(_printable(text), max(self.width - used, 20))
+
+
+def _is_narrow(character: str) -> bool:
+    return unicodedata.east_asian_width(character) not in "WF" and not unicodedata.combining(character)
 
 
 _BOLD, _DIM, _GREEN, _YELLOW, _RED = "1", "2", "32", "33", "31"
@@ -54,13 +69,15 @@ def _rung(step: Step, journey: Journey, style: Style) -> list[str]:
     number = style.paint(str(step.number), _BOLD)
     name = style.paint(f"{_short(step.name):<12}", _COLOUR_OF[step.status])
     if step.status is not Status.SEEN:
-        first, *more = _wrapped(f"{step.status.value}: {step.summary}", style, len(indent))
+        first, *more = style.wrapped(f"{step.status.value}: {step.summary}", used=len(indent))
         return [f"  {number} {name}{first}", *(indent + part for part in more)]
     times = f"{milliseconds(step.start_ns):>11}{milliseconds(step.duration_ns):>12}  "
     frames = _frames(step.evidence)
     lines = [f"  {number} {name}{times}{_reach(step, style)}".rstrip()]
-    lines += [indent + part for part in _wrapped(step.summary, style, len(indent))]
-    lines += [indent + style.paint(part, _DIM) for part in _wrapped(f"frames {frames}", style, len(indent)) if frames]
+    lines += [indent + part for part in style.wrapped(step.summary, used=len(indent))]
+    lines += [
+        indent + style.paint(part, _DIM) for part in style.wrapped(f"frames {frames}", used=len(indent)) if frames
+    ]
     return lines
 
 
@@ -104,16 +121,12 @@ def _capture_lines(journey: Journey, style: Style) -> list[str]:
     if journey.complete:
         return [style.paint(f"  captured completely: {counts} frames, none dropped", _DIM)]
     bad = [f"{link.link}: {'; '.join(link.reasons)}" for link in journey.capture if not link.complete]
-    return [style.paint(f"  {part}", _RED) for part in _wrapped(f"capture incomplete: {' / '.join(bad)}", style, 2)]
+    return [style.paint(f"  {part}", _RED) for part in style.wrapped(f"capture incomplete: {' / '.join(bad)}", used=2)]
 
 
 def milliseconds(time_ns: int | None) -> str:
     """A time in milliseconds with two decimals; a dash where there is none."""
     return "-" if time_ns is None else f"{time_ns / 1_000_000:.2f} ms"
-
-
-def _wrapped(text: str, style: Style, used: int) -> list[str]:
-    return textwrap.wrap(_printable(text), max(style.width - used, 20))
 
 
 def _printable(text: str) -> str:

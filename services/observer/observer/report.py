@@ -1,14 +1,11 @@
 """A journey as one HTML page: verdict, ladder, waterfall, steps with facts and evidence. Pure.
 
-The page stands alone: styles and drawings are inside, and its own policy forbids it to load or run anything. All
-that came from the wire passes `_text` on its way in.
+All that came from the wire passes `text` on its way in.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import html
-import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -17,6 +14,7 @@ from typing import Any
 from observer.frame_ladder import Hop, Message, columns, hops, messages
 from observer.ladder import milliseconds
 from observer.messages import Frame
+from observer.page import clean, page, text
 from observer.steps import (
     Attempt,
     DnsFacts,
@@ -34,8 +32,6 @@ from observer.steps import (
 from observer.topology import Topology
 from observer.waterfall import PhaseName, Row, Timeline, waterfall
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
 
 def report(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
     """The page for one journey. `frames` are those it was told from, all links together."""
@@ -46,28 +42,22 @@ def reports(journeys: Sequence[Journey], frames: Sequence[Frame], topology: Topo
     """One page for all journeys that were told from `frames`."""
     title = journeys[0].visit.url if journeys else "no journey"
     articles = [_article(journey, frames, topology) for journey in journeys]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(title)} - eightsteps</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + ("\n".join(articles) or "<p>No TCP or QUIC connection among the frames: no journey to tell.</p>")
-        + "\n</body>\n</html>\n"
-    )
+    nothing = "<p>No TCP or QUIC connection among the frames: no journey to tell.</p>"
+    return page(title, "\n".join(articles) or nothing)
 
 
 def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
     visit = journey.visit
     state = "failed" if visit.exit_code else "whole" if journey.complete else "partial"
     parts = [
-        f"<header><h1>{_text(visit.url)}</h1>",
-        f'<p class="verdict {state}">{_text(verdict(journey))}</p>{_answers(journey)}</header>',
+        f"<header><h1>{text(visit.url)}</h1>",
+        f'<p class="verdict {state}">{text(verdict(journey))}</p>{_answers(journey)}</header>',
         _ladder(journey, frames, topology),
         _waterfall(journey, waterfall(journey, frames, topology)),
         _steps(journey),
         _capture(journey),
         _hosts(topology),
-        f"<footer>Visit {_text(visit.id)}. Times count from Enter; #n is frame n of journey.pcapng.</footer>",
+        f"<footer>Visit {text(visit.id)}. Times count from Enter; #n is frame n of journey.pcapng.</footer>",
     ]
     return f"<article>{''.join(parts)}</article>"
 
@@ -111,7 +101,7 @@ def _answers(journey: Journey) -> str:
     if isinstance(work.facts, ProcessingFacts):
         found.append(("the origin took", milliseconds(work.facts.origin_ns), work))
     items = [
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}<small>{_between(step.evidence)}</small></dd></div>"
+        f"<div><dt>{text(name)}</dt><dd>{text(value)}<small>{_between(step.evidence)}</small></dd></div>"
         for name, value, step in found
     ]
     return f'<dl class="answers">{"".join(items)}</dl>' if items else ""
@@ -134,10 +124,10 @@ def _ladder(journey: Journey, frames: Sequence[Frame], topology: Topology) -> st
     told = {step: messages(step, frames, found) for step in journey.steps}
     hosts = columns((found[f.number] for group in told.values() for m in group for f in m.frames), topology)
     width = max(_TIMES + len(hosts) * _COLUMN + _WORDS, _PAGE)
-    names = "".join(f'<text class="host" x="{_x(i)}" y="20">{_text(host)}</text>' for i, host in enumerate(hosts))
+    names = "".join(f'<text class="host" x="{_x(i)}" y="20">{text(host)}</text>' for i, host in enumerate(hosts))
     head = (
         f'<svg viewBox="0 0 {width} 30" role="img"><title>The hosts, from the client to the origins</title>'
-        f"<desc>{_text(', '.join(hosts))}</desc>"
+        f"<desc>{text(', '.join(hosts))}</desc>"
         f'<text class="gutter" x="{_TIMES - 12}" y="20">since Enter</text>{names}</svg>'
     )
     bands = "".join(
@@ -159,7 +149,7 @@ def _band_heading(step: Step) -> str:
     if step.start_ns is not None:
         times = f" <span>at {milliseconds(step.start_ns)}, took {milliseconds(step.duration_ns)}</span>"
     summary = step.summary if step.status is Status.SEEN else f"{step.status.value}: {step.summary}"
-    return f"<h3><b>{step.number}</b> {_text(step.name.value)}{times}</h3><p>{_text(summary)}</p>"
+    return f"<h3><b>{step.number}</b> {text(step.name.value)}{times}</h3><p>{text(summary)}</p>"
 
 
 def _band(
@@ -170,8 +160,8 @@ def _band(
     rows = "".join(_row(message, n * _ROW, hosts, found, journey) for n, message in enumerate(group))
     return (
         f'<svg viewBox="0 0 {width} {foot}" role="img">'
-        f"<title>Step {step.number}, {_text(step.name.value)}: {len(group)} messages</title>"
-        f"<desc>{_text(step.summary)}</desc>"
+        f"<title>Step {step.number}, {text(step.name.value)}: {len(group)} messages</title>"
+        f"<desc>{text(step.summary)}</desc>"
         f'<g class="life">{lifelines}</g>{rows}</svg>'
     )
 
@@ -179,9 +169,9 @@ def _band(
 def _row(message: Message, top: int, hosts: Sequence[str], found: Mapping[int, Hop], journey: Journey) -> str:
     first = message.frames[0]
     words = _TIMES + len(hosts) * _COLUMN + 8
-    lines = textwrap.wrap(_clean(message.shows), _WRAP, max_lines=2, placeholder="…", break_on_hyphens=False) or [""]
+    lines = textwrap.wrap(clean(message.shows), _WRAP, max_lines=2, placeholder="…", break_on_hyphens=False) or [""]
     texts = "".join(
-        f'<text x="{words}" y="{top + 24 + n * _LINE - (len(lines) - 1) * _LINE // 2}">{_text(line)}</text>'
+        f'<text x="{words}" y="{top + 24 + n * _LINE - (len(lines) - 1) * _LINE // 2}">{text(line)}</text>'
         for n, line in enumerate(lines)
     )
     time = f"{(first.time_ns - journey.visit.enter_ns) / 1e6:.3f}"
@@ -206,10 +196,10 @@ def _arrow(frame: Frame, hop: Hop, top: int, hosts: Sequence[str], journey: Jour
         f"({frame.source} to {frame.destination}), {frame.length} bytes, {time} ms after Enter: {frame.info}"
     )
     return (
-        f'<g class="arrow{" copy" if uncited else ""}"><title>{_text(tip)}</title>'
+        f'<g class="arrow{" copy" if uncited else ""}"><title>{text(tip)}</title>'
         f'<path d="M{start} {y}H{end + back}"/><path class="tip" d="M{end} {y}l{back} -4v8z"/>'
         f'<circle cx="{start}" cy="{y}" r="2.5"/>'
-        f'<text x="{middle}" y="{y - 5}">{_text(frame.link)} #{frame.number}</text>'
+        f'<text x="{middle}" y="{y - 5}">{text(frame.link)} #{frame.number}</text>'
         f'<text class="faint" x="{middle}" y="{y + 13}">{time}</text></g>'
     )
 
@@ -242,7 +232,7 @@ def _waterfall_row(row: Row, timeline: Timeline) -> str:
     how = f"{row.version}{f' from {row.connection}' if row.connection else ''}"
     asked = "" if row.request_frame is None else f" #{row.request_frame}"
     return (
-        f'<tr><th scope="row">{_text(row.label)}<small>{_text(how)}{asked}</small></th><td>{_text(answer)}</td>'
+        f'<tr><th scope="row">{text(row.label)}<small>{text(how)}{asked}</small></th><td>{text(answer)}</td>'
         f'<td class="number">{_short(row.start_ns)}</td>{numbers}<td class="number">'
         f'{_short(row.end_ns - row.start_ns)}</td><td class="time">{timeline.bar(row)}</td></tr>'
     )
@@ -254,10 +244,10 @@ def _short(time_ns: int | None) -> str:
 
 def _steps(journey: Journey) -> str:
     rows = "".join(
-        f'<tr class="step{step.number}"><th scope="row"><b>{step.number}</b> {_text(step.name.value)}'
+        f'<tr class="step{step.number}"><th scope="row"><b>{step.number}</b> {text(step.name.value)}'
         f'<small class="{step.status.value}">{step.status.value}</small></th>'
         f'<td class="number">{_short(step.start_ns)}</td><td class="number">{_short(step.duration_ns)}</td>'
-        f"<td>{_text(step.summary)}{_value(step.facts) if step.facts else ''}</td>"
+        f"<td>{text(step.summary)}{_value(step.facts) if step.facts else ''}</td>"
         f"<td>{_evidence(step.evidence)}</td></tr>"
         for step in journey.steps
     )
@@ -270,7 +260,7 @@ def _steps(journey: Journey) -> str:
 
 
 def _evidence(evidence: Iterable[Evidence]) -> str:
-    items = "".join(f"<li><b>{_text(e.link)} #{e.frame}</b> {_text(e.shows)}</li>" for e in evidence)
+    items = "".join(f"<li><b>{text(e.link)} #{e.frame}</b> {text(e.shows)}</li>" for e in evidence)
     return f"<ul>{items}</ul>" if items else "none"
 
 
@@ -284,13 +274,13 @@ def _value(value: Any, name: str = "") -> str:
         return milliseconds(value)
     if isinstance(value, Lookup):
         took = milliseconds(value.duration_ns)
-        return _text(
+        return text(
             f"{value.asked_by} asked {value.asked_of} over {value.over}: {value.name} {value.type}? "
             f"{value.outcome}, {took}"
         )
     if isinstance(value, Attempt):
         how = "new connection" if value.new_connection else "connection kept from before"
-        return _text(
+        return text(
             f"{value.origin}: {value.status or 'no answer'}, {milliseconds(value.duration_ns)}, {how}, "
             f"{value.tls_version or 'its handshake was not seen'}"
         )
@@ -303,22 +293,22 @@ def _value(value: Any, name: str = "") -> str:
         return f"<dl>{''.join(items)}</dl>"
     if isinstance(value, tuple):
         return _values(value)
-    return _text(value.value if isinstance(value, Enum) else value)
+    return text(value.value if isinstance(value, Enum) else value)
 
 
 def _values(values: tuple[Any, ...]) -> str:
     if not values:
         return "none"
     pairs = all(isinstance(value, tuple) and len(value) == 2 for value in values)
-    items = [f"{_text(value[0])}: {_text(value[1])}" if pairs else _value(value) for value in values]
+    items = [f"{text(value[0])}: {text(value[1])}" if pairs else _value(value) for value in values]
     return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if len(items) > 1 or pairs else items[0]
 
 
 def _capture(journey: Journey) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{_text(link.link)}</th><td class="number">{link.packets}</td>'
+        f'<tr><th scope="row">{text(link.link)}</th><td class="number">{link.packets}</td>'
         f'<td class="number">{link.dropped}</td>'
-        f"<td>{'complete' if link.complete else _text('incomplete: ' + '; '.join(link.reasons))}</td></tr>"
+        f"<td>{'complete' if link.complete else text('incomplete: ' + '; '.join(link.reasons))}</td></tr>"
         for link in journey.capture
     )
     return (
@@ -333,88 +323,10 @@ def _hosts(topology: Topology) -> str:
     if not topology.captured():
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{_text(i.host)}</th><td>{_text(i.link)}</td><td>{_text(i.address)}</td></tr>'
+        f'<tr><th scope="row">{text(i.host)}</th><td>{text(i.link)}</td><td>{text(i.address)}</td></tr>'
         for i in topology.captured()
     )
     return (
         '<section><h2>The hosts</h2><table><thead><tr><th scope="col">host</th><th scope="col">link</th>'
         f'<th scope="col">address</th></tr></thead><tbody>{rows}</tbody></table></section>'
     )
-
-
-def _clean(value: object) -> str:
-    """Text that any encoding and any reader of HTML takes: no controls, no halves of surrogate pairs."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", str(value))
-
-
-def _text(value: object) -> str:
-    """`value` as HTML text or attribute value that can be nothing else."""
-    return html.escape(_clean(value), quote=True)
-
-
-_STYLE = """
-:root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --faint: #5b6570; --line: #d5dae0; --soft: #f5f7f9;
-  --good: #17703c; --bad: #b3261e; --unsure: #8a5a00;
-  --dns: #1f7c83; --tcp: #d9730d; --tls: #a23bb0; --wait: #2b9a3e; --receive: #1d6fd1; --paint: #c2255c;
-  --rest: #77818c; }
-@media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e4e8ec; --faint: #98a3ae; --line: #343b43;
-  --soft: #1c2127; --good: #6cc98b; --bad: #ff8a80; --unsure: #e8b355;
-  --dns: #4fb3ba; --tcp: #f09a4a; --tls: #d27fdd; --wait: #5fc470; --receive: #6aa9f5; --paint: #f0729b;
-  --rest: #8f99a4; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 82rem; padding: 1.5rem; background: var(--page); color: var(--ink);
-  font: 15px/1.45 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.6rem; margin: 0 0 .4rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
-h3 { font-size: 1rem; margin: 0; } h3 span { font-weight: 400; color: var(--faint); margin-left: .5rem; }
-section > p, caption, footer, small { color: var(--faint); } footer { margin-top: 2rem; font-size: .85rem; }
-.verdict { margin: 0 0 1rem; padding: .5rem .8rem; border-left: 4px solid var(--good); background: var(--soft); }
-.verdict.partial { border-color: var(--unsure); } .verdict.failed { border-color: var(--bad); }
-.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .6rem; margin: 0; }
-.answers div { max-width: 20rem; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .8rem; }
-dt, .answers small { color: var(--faint); font-size: .8rem; } .answers dd { margin: 0; font-weight: 600; }
-small { display: block; font-weight: 400; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-size: .85rem; padding-bottom: .3rem; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-thead th { font-size: .8rem; color: var(--faint); vertical-align: bottom; } .number { text-align: right; }
-td.number, th.number { white-space: nowrap; overflow-wrap: normal; }
-.ladder thead td { position: sticky; top: 0; background: var(--page); padding: .2rem 0; z-index: 1; }
-.ladder svg { display: block; width: 100%; height: auto; } .ladder td { padding: .5rem 0; }
-.band { border-left: 4px solid var(--step); } .band h3, .band p { padding-left: .8rem; } .band p { margin: 0; }
-.band b, .steps b { color: var(--step); } .ladder .band { padding-left: 0; }
-.step1 { --step: var(--dns); } .step2 { --step: var(--tcp); } .step3 { --step: var(--tls); }
-.step4, .step5 { --step: var(--wait); } .step6 { --step: var(--receive); } .step7 { --step: var(--paint); }
-.step8 { --step: var(--rest); }
-svg text { font-size: 11.5px; fill: var(--ink); } svg .faint { fill: var(--faint); font-size: 10px; }
-svg .host { font-size: 13px; font-weight: 600; text-anchor: middle; }
-svg .gutter { fill: var(--faint); font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums; }
-.life path { stroke: var(--line); } .arrow path { stroke: var(--step); stroke-width: 2; fill: none; }
-.arrow .tip, .arrow circle { fill: var(--step); stroke: none; } .copy path { stroke-width: 1; opacity: .7; }
-.arrow text { text-anchor: middle; font-size: 10.5px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
-.copy text { fill: var(--faint); }
-.wide { overflow-x: auto; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
-.bar { display: block; width: 100%; height: 22px; overflow: visible; } .bar text { font-size: 10px; }
-thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { stroke-width: 1.5; }
-.bar .grid { stroke: var(--line); stroke-width: 1; } rect.phase { fill: var(--phase); stroke: var(--phase); }
-.stalled { --phase: var(--rest); } .dns { --phase: var(--dns); } .connect { --phase: var(--tcp); }
-.tls { --phase: var(--tls); } .wait { --phase: var(--wait); } .receive { --phase: var(--receive); }
-.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 0 0 .5rem; font-size: .85rem; }
-.legend span::before { content: ""; display: inline-block; width: .8em; height: .8em; margin-right: .4em;
-  background: var(--phase, var(--mark)); }
-.legend .mark::before { width: 2px; } .mark0 { --mark: var(--receive); stroke: var(--mark); }
-.mark1 { --mark: var(--paint); stroke: var(--mark); } .mark2 { --mark: var(--ink); stroke: var(--mark); }
-.steps dl { margin: .4rem 0 0; display: grid; gap: .1rem; font-size: .85rem; }
-.steps dl div { display: grid; grid-template-columns: 9rem 1fr; gap: .6rem; } .steps dd { margin: 0; }
-.steps dl dl { margin: 0; } .steps ul { margin: 0; padding: 0; list-style: none; font-size: .85rem; }
-.steps td:last-child { width: 26%; } .steps thead th:first-child { width: 9rem; }
-.seen { color: var(--good); } .absent { color: var(--faint); } .unknown { color: var(--bad); }
-@media (max-width: 60rem) { section { overflow-x: auto; } .ladder { min-width: 58rem; }
-  .ladder thead td { position: static; } .steps { min-width: 46rem; } }
-@media print { @page { size: A4 landscape; margin: 12mm; }
-  :root { color-scheme: light; --page: #fff; --ink: #000; --faint: #444; --line: #bbb; --soft: #fff; --good: #17703c;
-    --bad: #b3261e; --unsure: #8a5a00; --dns: #1f7c83; --tcp: #d9730d; --tls: #a23bb0; --wait: #2b9a3e;
-    --receive: #1d6fd1; --paint: #c2255c; --rest: #77818c; }
-  body { max-width: none; padding: 0; font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .ladder thead td { position: static; } .wide, section { overflow: visible; } article + article { break-before: page; }
-  h2, h3, .legend, .band p { break-after: avoid; } .waterfall tr, .answers div { break-inside: avoid; } }
-"""

@@ -66,6 +66,11 @@ class Row:
     def end_ns(self) -> int:
         return self.phases[-1].end_ns
 
+    @property
+    def asked_ns(self) -> int | None:
+        """When the request was sent; None if none was."""
+        return next((phase.start_ns for phase in self.phases if phase.name is PhaseName.WAIT), None)
+
     def took_ns(self, name: PhaseName) -> int | None:
         """How long all phases `name` took together; None if there was none."""
         found = [phase.duration_ns for phase in self.phases if phase.name is name]
@@ -202,7 +207,7 @@ class Timeline:
 
     def axis(self) -> str:
         """The scale: round times from Enter on, as SVG."""
-        labels = "".join(f'<text x="{self._at(at)}" y="12">{at / 1e6:g} ms</text>' for at in _ticks(self.span_ns))
+        labels = "".join(f'<text x="{self._at(at)}" y="12">{at / 1e6:g} ms</text>' for at in ticks(self.span_ns))
         return f'<svg class="bar" role="img"><title>Time since Enter</title>{labels}</svg>'
 
     def legend(self) -> str:
@@ -216,7 +221,7 @@ class Timeline:
 
     def bar(self, row: Row) -> str:
         """One row's phases, as SVG."""
-        grid = "".join(_line("grid", self._at(at)) for at in _ticks(self.span_ns))
+        grid = "".join(_line("grid", self._at(at)) for at in ticks(self.span_ns))
         marks = "".join(_line(f"mark{n}", self._at(at)) for n, (_, at) in enumerate(self.moments))
         title = f"from {milliseconds(row.start_ns)} to {milliseconds(row.end_ns)} after Enter"
         bars = "".join(self._phase(phase) for phase in row.phases)
@@ -239,7 +244,7 @@ def _line(name: str, at: str) -> str:
     return f'<line class="{name}" x1="{at}" x2="{at}" y1="0" y2="100%"/>'
 
 
-def _ticks(span_ns: int) -> range:
+def ticks(span_ns: int) -> range:
     """Four to nine round times that fit into `span_ns` with a label to their right."""
     power: int = 10 ** (len(str(span_ns)) - 1)
     step = next((s for s in (2 * power, power, power // 2) if span_ns // max(s, 1) >= 3), power // 5)
