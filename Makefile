@@ -15,6 +15,8 @@
 ##   make explain PCAP=a.pcap KEYS=a.keys
 ##                                    tell any capture's story; KEYS= a key log file, if there is one
 ##   make test ARGS='-k dns'          run the tests on the running lab (starts it); ARGS= options of pytest
+##   make claims                      test every claim; print id, verdict, test and evidence (frames, files)
+##   make claim ID=E2                 test one claim: what was asked and seen, on which frames, where to look in Wireshark
 ##   make bench                       measure the lab against its goals
 ##
 ## Inside
@@ -58,7 +60,7 @@ given = $(if $(filter command,$(origin $1)),$(value $1))
 
 run := @exec sh services/base/make
 
-.PHONY: up visit down clean wireshark explain test bench shell logs lint unit base help
+.PHONY: up visit down clean wireshark explain test claims claim bench shell logs lint unit base help
 
 up:
 	$(run)/start-lab.sh
@@ -90,6 +92,14 @@ explain:
 
 test:
 	$(run)/run-in-tests.sh pytest -p no:cacheprovider $(call given,ARGS)
+
+claims:
+	$(run)/decide-claims.sh $(call given,ARGS)
+
+claim: export CLAIM_ID = $(call given,ID)
+claim: export MAKE_TARGET = claim
+claim:
+	$(run)/decide-claims.sh $(call given,ARGS)
 
 bench:
 	$(run)/bench.sh $(call given,ARGS)

@@ -1,63 +1,21 @@
-"""The running lab, as its tests drive it: visits to ask for, hosts to restart, frames to read."""
+"""The running lab, as its tests drive it: visits and recordings to ask for, hosts to stop, faults to put in."""
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property
+import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import docker
 
+from captured import Captured, Visited
 from observer.lab import ask_agent
-from observer.messages import Frame
-from observer.topology import LINKS, Topology
-from observer.tshark import dissect_file
+from observer.topology import Topology
+
+__all__ = ["CAPTURES", "SITE", "Captured", "Lab", "Recording", "Visited"]
 
 SITE = "https://parseltongue.co.in/"
 CAPTURES = Path("/captures")
-
-
-@dataclass(frozen=True)
-class Visited:
-    """One visit's folder in captures/, as everybody gets it."""
-
-    folder: Path
-    exit_code: int
-
-    @cached_property
-    def journey(self) -> dict[str, Any]:
-        document = json.loads((self.folder / "journey.json").read_text(encoding="utf-8"))
-        told: dict[str, Any] = document["journey"]
-        return told
-
-    @cached_property
-    def frames(self) -> list[Frame]:
-        """Every frame of the visit, numbered as in journey.pcapng, dissected with nothing but what the files hold.
-
-        Read from the links' own files: in one file with all links, Wireshark mixes up the copies of a QUIC connection.
-        """
-        with ThreadPoolExecutor() as pool:
-            by_link = list(pool.map(lambda link: list(dissect_file(self.folder / f"{link}.pcapng", None, {})), LINKS))
-        found = sorted((frame for frames in by_link for frame in frames), key=lambda frame: frame.time_ns)
-        assert found, f"{self.folder} holds no frames: this test looked at nothing"
-        return [replace(frame, number=number) for number, frame in enumerate(found, start=1)]
-
-    def on(self, link: str) -> list[Frame]:
-        found = [frame for frame in self.frames if frame.link == link]
-        assert found, f"no frame on {link}: this test looked at nothing"
-        return found
-
-    def step(self, name: str) -> dict[str, Any]:
-        return next(step for step in self.journey["steps"] if step["name"] == name)
-
-    def frame(self, evidence: dict[str, Any]) -> Frame:
-        """The frame that a step cites, by link and number."""
-        cited: Frame = self.frames[evidence["frame"] - 1]
-        assert (cited.number, cited.link) == (evidence["frame"], evidence["link"])
-        return cited
 
 
 class Lab:
@@ -73,9 +31,17 @@ class Lab:
         answer = self.ask_observer({"url": url, "http": http, "tls": tls, "with": with_})
         return Visited(CAPTURES / Path(answer["folder"]).name, answer["exit_code"])
 
+    def recording(self, about: str) -> Recording:
+        """Record every link while a `with` block runs; `about` says in a few words what the recording shows."""
+        return Recording(self, about)
+
     def ask_observer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The observer's answer to a request for a visit. Raises ValueError for one that it refuses."""
-        return ask_agent("observer", self.topology.address("observer", "control"), "POST /api/visits", request, 60)
+        return self.post("/api/visits", request)
+
+    def post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        """The observer's answer to a POST."""
+        return ask_agent("observer", self.topology.address("observer", "control"), f"POST {path}", request, 60)
 
     def ask_client(self, route: str, request: dict[str, Any]) -> dict[str, Any]:
         return ask_agent("client", self.topology.address("client", "control"), route, request, timeout_s=30)
@@ -94,8 +60,60 @@ class Lab:
         own = {"label": f"com.docker.compose.project={self.name}"}
         return list(self._docker.containers.list(filters=own))
 
+    def runtime_command(self, command: str) -> str:
+        """HAProxy's answer to a command of its runtime API."""
+        with socket.create_connection((self.topology.address("balancer", "control"), 9999), timeout=5) as connection:
+            connection.sendall(command.encode() + b"\n")
+            with connection.makefile("r") as answer:
+                return answer.read()
+
     def wait_until_healthy(self, host: str) -> None:
         """Ask the host's own `healthy` until it passes, as `make up` does."""
         script = "until why=$(healthy 2>&1); do sleep 0.1; done"
         code, output = self.container(host).exec_run(["timeout", "30", "sh", "-c", script])
         assert code == 0, f"{host} does not become healthy: {output.decode()}"
+
+
+class Recording(Captured):
+    """What the links carry while its `with` block runs; the frames are there once the block has ended."""
+
+    def __init__(self, lab: Lab, about: str) -> None:
+        self._lab = lab
+        self._about = about
+        self._name = ""
+        self._keylogs: list[str] = []
+        self._ended: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._name = self._lab.post("/api/recordings", {})["recording"]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        request = {"keylog": "".join(self._keylogs), "about": self._about}
+        self._ended = self._lab.post(f"/api/recordings/{self._name}/end", request)
+        if fault is None:
+            missing = {link["link"]: link["reasons"] for link in self._ended["capture"] if not link["complete"]}
+            assert not missing, f"the capture is incomplete: {missing}"
+
+    def visit(self, urls: str | list[str] = SITE, **options: Any) -> dict[str, Any]:
+        """Have the client make a visit, as `POST /visits` of its agent says (services/client/README.md): `http`,
+        `tls`, `with_`, `method`, `headers`, `body`, `parallel`, `follow`, `trust`, ... The client's own answer."""
+        request = {name.rstrip("_"): value for name, value in options.items()}
+        request |= {"id": f"{self._name}-{len(self._keylogs)}", "urls": [urls] if isinstance(urls, str) else urls}
+        answer = self._lab.ask_client("POST /visits", request)
+        self.add_keys(answer["keylog"])
+        return answer
+
+    def add_keys(self, keylog: str) -> None:
+        """TLS secrets (NSS key log) of a client that somebody else ran."""
+        self._keylogs.append(keylog if keylog.endswith("\n") or not keylog else f"{keylog}\n")
+
+    @property
+    def folder(self) -> Path:
+        assert self._ended, "the recording has not ended: look at its frames after the `with` block"
+        return CAPTURES / Path(self._ended["folder"]).name
+
+    @property
+    def began_ns(self) -> int:
+        assert self._ended, "the recording has not ended"
+        return int(self._ended["began_ns"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import threading
 import time
@@ -96,18 +95,10 @@ def test_a_tap_stopped_in_the_middle_makes_steps_unknown_not_absent(lab: Lab) ->
 
 def wait_until_the_balancer_has_a_request(lab: Lab) -> None:
     """Until an origin works on /slow: HAProxy counts a current session on a server of the site."""
-    address = lab.topology.address("balancer", "control")
     limit = time.monotonic() + 3
     while time.monotonic() < limit:
-        output = runtime_command(address, "show stat -1 4 -1")
+        output = lab.runtime_command("show stat -1 4 -1")
         rows = [line.split(",") for line in output.splitlines() if line and not line.startswith("#")]
         if any(int(row[4] or 0) for row in rows if row[1].startswith("origin")):
             return
     pytest.fail("no origin got the request")
-
-
-def runtime_command(address: str, command: str) -> str:
-    with socket.create_connection((address, 9999), timeout=5) as connection:
-        connection.sendall(command.encode() + b"\n")
-        with connection.makefile("r") as answer:
-            return answer.read()

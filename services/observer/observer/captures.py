@@ -55,20 +55,31 @@ def write(
     screenshot: bytes | None,
 ) -> Path:
     """Write the visit's folder and point `latest` at it. Raises OSError; nothing half-written has the visit's name."""
-    comments = comments_of(journey)
-    files: dict[str, bytes] = {
-        "journey.pcapng": journey_pcapng(recordings, secrets, topology, comments),
-        "keys.log": render(secrets).encode(),
+    files = evidence_files(recordings, secrets, topology, comments_of(journey))
+    files |= {
         "journey.json": journey_json(journey, topology).encode(),
         "ladder.txt": ladder(journey, Style()).encode(),
         "report.html": report(journey, frames, topology).encode(),
     }
+    if screenshot is not None:
+        files["screenshot.png"] = screenshot
+    folder = place(captures, journey.visit.id, files)
+    _turn_latest(captures, journey.visit.id)
+    return folder
+
+
+def evidence_files(
+    recordings: Sequence[Recording], secrets: tuple[Secret, ...], topology: Topology, comments: Comments
+) -> dict[str, bytes]:
+    """The frames, all links together and each alone, and the keys that open them; `comments` by frame number."""
+    files = {
+        "journey.pcapng": journey_pcapng(recordings, secrets, topology, comments),
+        "keys.log": render(secrets).encode(),
+    }
     for recording, own in zip(recordings, _comments_by_link(recordings, comments), strict=True):
         packets = packets_in_order([recording])
         files[f"{recording.link}.pcapng"] = _pcapng([recording], packets, secrets, topology, own)
-    if screenshot is not None:
-        files["screenshot.png"] = screenshot
-    return _place(captures, journey.visit.id, files)
+    return files
 
 
 def comments_of(journey: Journey) -> dict[int, list[str]]:
@@ -119,7 +130,8 @@ def _pcapng(
     return stream.getvalue()
 
 
-def _place(captures: Path, name: str, files: Mapping[str, bytes]) -> Path:
+def place(captures: Path, name: str, files: Mapping[str, bytes]) -> Path:
+    """Write a folder of `files` that appears whole or not at all. Raises OSError."""
     folder, temporary = captures / name, captures / f".{name}"
     try:
         temporary.mkdir()
@@ -129,7 +141,6 @@ def _place(captures: Path, name: str, files: Mapping[str, bytes]) -> Path:
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _turn_latest(captures, name)
     return folder
 
 

@@ -9,7 +9,6 @@ import http.client
 import json
 import socket
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from hostkit.agent import PORT
@@ -32,7 +31,7 @@ class LinkMarks:
 
 
 class TapSession:
-    """One visit's talk with the tap. While it is open, the spool keeps what the visit recorded.
+    """One visit's talk with the tap. Until it is closed, the spool keeps what the visit recorded.
 
     Raises:
         LabError: the tap does not answer, or refuses.
@@ -49,12 +48,7 @@ class TapSession:
             raise LabError(f"the tap does not answer on {path} ({fault.strerror}): see make logs HOST=tap") from fault
         self._lines = self._socket.makefile("r", encoding="utf-8")
 
-    def __enter__(self) -> TapSession:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._lines.close()
         self._socket.close()
 

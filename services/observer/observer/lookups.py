@@ -25,19 +25,7 @@ class Resolution:
 
     @property
     def outcome(self) -> str:
-        """What the answer says, in a word or a name: an address, an alias, a referral, no such name."""
-        answer = self.answer
-        if answer is None:
-            return "no answer"
-        if answer.truncated:
-            return "truncated"
-        if answer.response_code:
-            return DNS_RESPONSE_CODES.get(answer.response_code, f"RCODE{answer.response_code}")
-        told = [r.data or r.type for r in answer.answers]
-        if told:
-            return ", ".join(told)
-        zones = dict.fromkeys(r.name for r in answer.authorities if r.type == "NS")
-        return f"referral to {', '.join(zones)}" if zones else "no such record"
+        return outcome(self.answer) if self.answer else "no answer"
 
     def evidence(self, name: Callable[[str], str]) -> list[Evidence]:
         shows = (
@@ -59,6 +47,19 @@ class Resolution:
             start_ns=self.query.time_ns - enter_ns,
             duration_ns=self.response.time_ns - self.query.time_ns if self.response else None,
         )
+
+
+def outcome(answer: DnsMessage) -> str:
+    """What an answer says, in a word or a name: an address, an alias, a referral, no such name."""
+    if answer.truncated:
+        return "truncated"
+    if answer.response_code:
+        return DNS_RESPONSE_CODES.get(answer.response_code, f"RCODE{answer.response_code}")
+    told = [r.data or r.type for r in answer.answers]
+    if told:
+        return ", ".join(told)
+    zones = dict.fromkeys(r.name for r in answer.authorities if r.type == "NS")
+    return f"referral to {', '.join(zones)}" if zones else "no such record"
 
 
 def lookups_by(frames: Iterable[Frame], asker: str | None, link: str | None) -> list[Resolution]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hostkit.spool_format import Position
 from observer import captures
 from observer.client_answer import client_report
 from observer.dissecting import frames_of
 from observer.journey import journey
 from observer.keylog import Secret
 from observer.keys import origin_secrets, parsed
-from observer.lab import LabError, LinkMarks, TapSession, ask_agent
+from observer.lab import ask_agent
 from observer.messages import Frame
-from observer.slicing import Recording, record
+from observer.section import Section
+from observer.slicing import Recording
 from observer.spool import Spool
 from observer.steps import Journey, Visit
-from observer.topology import LINKS, Topology
+from observer.topology import Topology
 from observer.tshark import WarmTshark
 
 SITE = "https://parseltongue.co.in/"
@@ -91,6 +91,24 @@ class EvidenceError(RuntimeError):
     """What a visit left behind could not be read; the text says what and where."""
 
 
+class Names:
+    """Names for what is captured: the time of Enter, to the millisecond; two in one millisecond get two."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = ""
+
+    def next(self) -> str:
+        with self._lock:
+            while True:
+                now_ns = time.time_ns()
+                seconds = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 1_000_000_000))
+                name = f"{seconds}.{now_ns // 1_000_000 % 1000:03d}"
+                if name != self._last:
+                    self._last = name
+                    return name
+
+
 class Observer:
     """Performs visits, several at a time if asked; each gets its own marks and its own folder."""
 
@@ -99,8 +117,7 @@ class Observer:
         self._places = places
         self._spool = Spool(places.spool)
         self._tshark = WarmTshark()
-        self._ids = threading.Lock()
-        self._last_id = ""
+        self.names = Names()
 
     @property
     def captures(self) -> Path:
@@ -126,30 +143,28 @@ class Observer:
             EvidenceError: spool, key logs or capture could not be read.
             OSError: the folder could not be written.
         """
-        name = self._next_id()
-        with TapSession(self._places.tap, name) as tap:
-            before = {link: self._spool.end(link) for link in LINKS}
-            tap.begin()
+        name = self.names.next()
+        with self.section(name) as section:
             answer = self._send_client(name, request)
-            marks, lost = self._marks(tap, before)
             try:
-                return self._tell_of(name, request, answer, marks, lost)
+                return self._tell_of(name, request, answer, section.end())
             except ValueError as fault:  # of the spool, the key logs, tshark's lines: each names its place
                 raise EvidenceError(f"visit {name}: {fault}") from fault
 
+    def section(self, name: str) -> Section:
+        """Begin a section of the links' time. Raises LabError."""
+        return Section(name, self._places.tap, self._spool)
+
+    def secrets_of(self, recordings: Iterable[Recording]) -> tuple[Secret, ...]:
+        """What the origins logged for the recorded connections. Raises KeyLogError (a ValueError)."""
+        return origin_secrets(self._places.keys, recordings)
+
     def _tell_of(
-        self,
-        name: str,
-        request: VisitRequest,
-        answer: dict[str, Any],
-        marks: tuple[LinkMarks, ...],
-        lost: tuple[str, ...],
+        self, name: str, request: VisitRequest, answer: dict[str, Any], recordings: tuple[Recording, ...]
     ) -> Done:
-        recordings = tuple(record(self._spool, name, mark, lost) for mark in marks)
         client_secrets = parsed(answer["keylog"])
         told, rendered = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
-        secrets = client_secrets + origin_secrets(self._places.keys, recordings)
-        return self._tell(told, rendered, recordings, secrets)
+        return self._tell(told, rendered, recordings, client_secrets + self.secrets_of(recordings))
 
     def _tell(
         self, visit: Visit, screenshot: bytes | None, recordings: tuple[Recording, ...], secrets: tuple[Secret, ...]
@@ -173,22 +188,3 @@ class Observer:
         }
         address = self._topology.address("client", "control")
         return ask_agent("client", address, "POST /visits", wanted, TIMEOUT_S)
-
-    def _marks(self, tap: TapSession, before: dict[str, Position]) -> tuple[tuple[LinkMarks, ...], tuple[str, ...]]:
-        """The visit's place in each spool. If the tap is gone: all that it recorded since, and why that is all."""
-        try:
-            return tap.end(), ()
-        except LabError as fault:
-            since = (LinkMarks(link, position, self._spool.end(link)) for link, position in before.items())
-            return tuple(since), (str(fault),)
-
-    def _next_id(self) -> str:
-        """The time of Enter, to the millisecond; two visits in one millisecond get two."""
-        with self._ids:
-            while True:
-                now_ns = time.time_ns()
-                seconds = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 1_000_000_000))
-                name = f"{seconds}.{now_ns // 1_000_000 % 1000:03d}"
-                if name != self._last_id:
-                    self._last_id = name
-                    return name

@@ -8,9 +8,11 @@ from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request, send_from_directory
 
+from observer.document import plain
 from observer.frame_ladder import frame_ladder
 from observer.lab import LabError
 from observer.ladder import Style, ladder
+from observer.open_recordings import OpenRecordings
 from observer.topology import Topology
 from observer.visit import Done, EvidenceError, Observer, VisitRequest
 
@@ -29,6 +31,7 @@ def create_app(observer: Observer, public_url: str) -> Flask:
 
     app.get("/health")(lambda: {"ok": True})
     _add_visits(app, observer, public_url)
+    _add_recordings(app, OpenRecordings(observer))
     _add_pages(app, observer.captures)
     return app
 
@@ -36,11 +39,8 @@ def create_app(observer: Observer, public_url: str) -> Flask:
 def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
     @app.post("/api/visits")
     def visit() -> Response:
-        # Only application/json: a form on another site cannot send that without being asked first.
-        wanted = request.get_json(silent=True) if request.is_json else None
-        if not isinstance(wanted, dict):
-            return _told({"error": "expected a JSON object, sent as application/json"}, 400)
         try:
+            wanted = _wanted()
             asked, style = VisitRequest.from_json(wanted), _style(wanted)
             done = observer.visit(asked)
         except (ValueError, TypeError) as refusal:
@@ -51,6 +51,41 @@ def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
         response = _told(_answer(done, told, public_url), 200)
         response.call_on_close(lambda: threading.Thread(target=observer.warm_up).start())
         return response
+
+
+def _add_recordings(app: Flask, recordings: OpenRecordings) -> None:
+    @app.post("/api/recordings")
+    def begin() -> Response:
+        try:
+            _wanted()
+            return _told({"recording": recordings.begin()}, 200)
+        except ValueError as refusal:
+            return _told({"error": str(refusal)}, 400)
+        except LabError as fault:
+            return _told({"error": str(fault)}, 502)
+
+    @app.post("/api/recordings/<name>/end")
+    def end(name: str) -> Response:
+        try:
+            wanted = _wanted()
+            ended = recordings.end(name, str(wanted.get("keylog") or ""), str(wanted.get("about") or ""))
+        except ValueError as refusal:
+            return _told({"error": str(refusal)}, 400)
+        except (LabError, EvidenceError, OSError) as fault:
+            return _told({"error": str(fault)}, 502)
+        answer = {"folder": f"captures/{ended.folder.name}", "began_ns": ended.began_ns}
+        return _told({**answer, "capture": plain(ended.capture)}, 200)
+
+
+def _wanted() -> dict[str, Any]:
+    """The request's JSON object. Only application/json: a form on another site cannot send that without asking first.
+
+    Raises ValueError.
+    """
+    wanted = request.get_json(silent=True) if request.is_json else None
+    if not isinstance(wanted, dict):
+        raise ValueError("expected a JSON object, sent as application/json")
+    return wanted
 
 
 def _told(answer: dict[str, Any], status: int) -> Response:

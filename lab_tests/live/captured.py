@@ -1,0 +1,94 @@
+"""What was captured, as tests look at it: a visit with its journey, and what all captures have."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from observer.connections import Connection, connections
+from observer.exchanges import Exchange, all_exchanges
+from observer.messages import Frame
+from observer.topology import LINKS
+from observer.tshark import dissect_file
+
+
+class Captured(ABC):
+    """A folder in captures/: the frames of every link over some time, as everybody gets them."""
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path: ...
+
+    @property
+    @abstractmethod
+    def began_ns(self) -> int:
+        """Nanoseconds since 1970. Frames from before are the past of connections that were used again."""
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """Every frame, numbered as in journey.pcapng, dissected with nothing but what the files hold.
+
+        Read from the links' own files: in one file with all links, Wireshark mixes up the copies of a QUIC connection.
+        """
+        with ThreadPoolExecutor() as pool:
+            by_link = list(pool.map(lambda link: list(dissect_file(self.folder / f"{link}.pcapng", None, {})), LINKS))
+        found = sorted((frame for frames in by_link for frame in frames), key=lambda frame: frame.time_ns)
+        assert found, f"{self.folder} holds no frames: this test looked at nothing"
+        return [replace(frame, number=number) for number, frame in enumerate(found, start=1)]
+
+    def on(self, link: str) -> list[Frame]:
+        """All frames of `link`, the past of its connections included. Fails if there is none."""
+        found = [frame for frame in self.frames if frame.link == link]
+        assert found, f"no frame on {link}: this test looked at nothing"
+        return found
+
+    def since_begun(self, link: str) -> list[Frame]:
+        """The frames of `link` from this time itself; there may be none."""
+        return [frame for frame in self.frames if frame.link == link and frame.time_ns >= self.began_ns]
+
+    @cached_property
+    def connections(self) -> tuple[Connection, ...]:
+        """Every TCP and QUIC connection of every link."""
+        return connections(self.frames)
+
+    def exchanges(self, link: str) -> list[Exchange]:
+        """The requests sent on `link` in this time, each with its response; health checks are among them on backend."""
+        own = (connection for connection in self.connections if connection.link == link)
+        found = (exchange for exchange in all_exchanges(own) if exchange.request_frame.time_ns >= self.began_ns)
+        return sorted(found, key=lambda exchange: exchange.request_frame.time_ns)
+
+
+class Visited(Captured):
+    """One visit's folder, with its journey."""
+
+    def __init__(self, folder: Path, exit_code: int) -> None:
+        self._folder = folder
+        self.exit_code = exit_code
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def began_ns(self) -> int:
+        return int(self.journey["visit"]["started_ns"])
+
+    @cached_property
+    def journey(self) -> dict[str, Any]:
+        document = json.loads((self.folder / "journey.json").read_text(encoding="utf-8"))
+        told: dict[str, Any] = document["journey"]
+        return told
+
+    def step(self, name: str) -> dict[str, Any]:
+        return next(step for step in self.journey["steps"] if step["name"] == name)
+
+    def frame(self, evidence: dict[str, Any]) -> Frame:
+        """The frame that a step cites, by link and number."""
+        cited: Frame = self.frames[evidence["frame"] - 1]
+        assert (cited.number, cited.link) == (evidence["frame"], evidence["link"])
+        return cited
