@@ -47,6 +47,8 @@ FIELDS: tuple[str, ...] = (
     "ip.src",
     "ip.dst",
     "ip.ttl",
+    "ip.id",
+    "ip.frag_offset",
     "ipv6.src",
     "ipv6.dst",
     "ipv6.hlim",
@@ -57,13 +59,17 @@ FIELDS: tuple[str, ...] = (
     "tcp.ack_raw",
     "tcp.len",
     "tcp.flags",
+    "tcp.checksum",
     "tcp.options.mss_val",
     "tcp.analysis.retransmission",
     "udp.srcport",
     "udp.dstport",
     "udp.stream",
+    "udp.length",
+    "udp.checksum",
     "icmp.type",
     "icmp.code",
+    "icmp.seq",
     "icmpv6.type",
     "icmpv6.code",
     "dns.id",
@@ -196,6 +202,10 @@ def frame(fields: Fields, link_of_interface: dict[str, str]) -> Frame:
         source=fields.first("ip.src") or fields.first("ipv6.src") or fields.first("eth.src") or "",
         destination=fields.first("ip.dst") or fields.first("ipv6.dst") or fields.first("eth.dst") or "",
         ttl=fields.number("ip.ttl") or fields.number("ipv6.hlim"),
+        hardware_source=fields.first("eth.src") or "",
+        hardware_destination=fields.first("eth.dst") or "",
+        identification=fields.number("ip.id"),
+        fragment_offset=fields.number("ip.frag_offset") or 0,
         tcp=_tcp(fields),
         udp=_udp(fields),
         icmp=_icmp(fields),
@@ -235,6 +245,7 @@ def _tcp(fields: Fields) -> TcpSegment | None:
         flags=TcpFlags((fields.number("tcp.flags") or 0) & 0x1F),
         maximum_segment_size=fields.number("tcp.options.mss_val"),
         retransmission=bool(fields.values[_INDEX["tcp.analysis.retransmission"]]),
+        checksum=fields.number("tcp.checksum"),
     )
 
 
@@ -242,13 +253,21 @@ def _udp(fields: Fields) -> UdpDatagram | None:
     stream = fields.number("udp.stream")
     if stream is None or fields.quotes_another:
         return None
-    return UdpDatagram(fields.number("udp.srcport") or 0, fields.number("udp.dstport") or 0, stream)
+    return UdpDatagram(
+        source_port=fields.number("udp.srcport") or 0,
+        destination_port=fields.number("udp.dstport") or 0,
+        stream=stream,
+        length=fields.number("udp.length") or 0,
+        checksum=fields.number("udp.checksum"),
+    )
 
 
 def _icmp(fields: Fields) -> IcmpMessage | None:
     version = "icmp" if fields.values[_INDEX["icmp.type"]] else "icmpv6"
     kind = fields.number(f"{version}.type")
-    return None if kind is None else IcmpMessage(kind, fields.number(f"{version}.code") or 0)
+    if kind is None:
+        return None
+    return IcmpMessage(kind, fields.number(f"{version}.code") or 0, fields.number("icmp.seq"))
 
 
 def _dns(fields: Fields) -> DnsMessage | None:

@@ -74,19 +74,27 @@ class TcpSegment:
     flags: TcpFlags
     maximum_segment_size: int | None = None
     retransmission: bool = False
+    checksum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UdpDatagram:
+    """RFC 768. `length` counts header and data; a `checksum` of 0 says that the sender computed none."""
+
     source_port: int
     destination_port: int
     stream: int
+    length: int = 0
+    checksum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IcmpMessage:
+    """RFC 792. Only echo messages and their kin have a sequence number."""
+
     type: int
     code: int
+    sequence_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +214,9 @@ class HttpMessage:
 class Frame:
     """One frame of one link. `number` counts from 1 in the file the frames came from.
 
+    `source` and `destination` are IP addresses where there is IP, else hardware addresses. `identification` and
+    `fragment_offset` (in bytes) are IPv4's (RFC 791, section 3.1).
+
     `ended_streams` are the HTTP/2 and HTTP/3 streams whose sender says here that it sends no more on them.
     """
 
@@ -218,6 +229,10 @@ class Frame:
     source: str = ""
     destination: str = ""
     ttl: int | None = None
+    hardware_source: str = ""
+    hardware_destination: str = ""
+    identification: int | None = None
+    fragment_offset: int = 0
     tcp: TcpSegment | None = None
     udp: UdpDatagram | None = None
     icmp: IcmpMessage | None = None
