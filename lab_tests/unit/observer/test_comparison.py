@@ -9,7 +9,7 @@ import pytest
 
 from golden_visits import Golden, golden
 from observer.comparison import Comparison, Contender, comparison, comparison_html, comparison_text
-from observer.ladder import Style
+from observer.style import Style
 from observer.waterfall import Phase, PhaseName, Row
 from observer.waterfall_text import Scale, waterfall_text
 

@@ -9,8 +9,8 @@ import pytest
 from golden_visits import Golden
 from observer.dissect import DissectionError
 from observer.explain import Form, explain, journeys
-from observer.ladder import Style
 from observer.steps import Journey, StepName
+from observer.style import Style
 from observer.topology import NO_LAB
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from golden_visits import Golden
 from observer.frame_ladder import Hop, columns, frame_ladder, hops, steps_of_frames
-from observer.ladder import Style
 from observer.messages import Frame
+from observer.style import Style
 from observer.topology import NO_LAB
 
 

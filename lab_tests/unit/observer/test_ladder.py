@@ -7,13 +7,41 @@ from dataclasses import replace
 import pytest
 
 from golden_visits import Golden
-from observer.ladder import Style, ladder, milliseconds
+from observer.ladder import ladder
+from observer.style import Style, milliseconds
+from observer.topology import NO_LAB
 
 
 @pytest.mark.parametrize("width", [60, 80, 110, 200])
-def test_no_line_is_wider_than_asked_but_for_the_diagram(any_visit: Golden, width: int) -> None:
+def test_no_line_is_wider_than_asked(any_visit: Golden, width: int) -> None:
     told = ladder(any_visit.journey(), Style(width=width))
-    assert [line for line in told.splitlines() if len(line) > max(width, 90)] == []
+    assert [line for line in told.splitlines() if len(line) > width] == []
+
+
+@pytest.mark.parametrize("width", [77, 80, 110])
+def test_the_hosts_stand_as_columns_and_dns_ends_at_the_resolver(http2_visit: Golden, width: int) -> None:
+    told = ladder(http2_visit.journey(), Style(width=width)).splitlines()
+    dns = next(line for line in told if line.startswith("  1 DNS"))
+    resolver = next(line for line in told[:4] if "resolver" in line)
+    assert resolver.index("resolver") <= dns.rindex("●") < resolver.index("resolver") + len("resolver")
+    request = next(line for line in told if line.startswith("  4 request"))
+    assert (request.count("●"), request[-1]) == (4, "▶"), "client, router, isp, balancer, and an arrow at the origin"
+
+
+def test_what_people_ask_first_stands_with_its_frames(http2_visit: Golden) -> None:
+    told = [line.split("  ") for line in ladder(http2_visit.journey(), Style()).splitlines()]
+    words = [[word.strip() for word in line if word.strip()] for line in told]
+    assert ["answered by", "origin-1, status 200", "backend #83; home #92"] in words
+    assert ["secured by", "TLS 1.3, group x25519", "home #39, #49"] in words
+    assert ["the origin took", "0.82 ms", "backend #82, #83"] in words
+
+
+def test_a_capture_from_elsewhere_draws_no_hosts_that_it_does_not_know(http2_visit: Golden) -> None:
+    elsewhere = http2_visit.changed(lambda frame: replace(frame, link="eth0"))
+    capture = tuple(replace(link, link="eth0") for link in elsewhere.capture[:1])
+    text = ladder(replace(elsewhere, capture=capture, topology=NO_LAB).journey(), Style())
+    assert "client   router" not in text and "●" not in text
+    assert "eth0 #" in text
 
 
 def test_all_eight_steps_stand_in_order(any_visit: Golden) -> None:
@@ -36,9 +64,9 @@ def test_every_frame_that_a_step_cites_is_named(http2_visit: Golden) -> None:
     named = {
         (link, int(number))
         for line in text.splitlines()
-        if line.strip().startswith("frames ")
-        for link, numbers in (part.split(" ", 1) for part in line.strip().removeprefix("frames ").split("; "))
-        for number in numbers.split(", ")
+        if line.strip().startswith("frames: ")
+        for link, numbers in (part.split(" ", 1) for part in line.strip().removeprefix("frames: ").split("; "))
+        for number in numbers.replace("#", "").split(", ")
     }
     assert named == {(evidence.link, evidence.frame) for step in told.steps for evidence in step.evidence}
 

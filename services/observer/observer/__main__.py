@@ -11,7 +11,7 @@ from pathlib import Path
 from observer.dissect import DissectionError
 from observer.document import schema
 from observer.explain import Form, explain
-from observer.ladder import Style
+from observer.style import Style
 from observer.topology import NO_LAB, Topology, TopologyError, from_environment
 
 

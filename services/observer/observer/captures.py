@@ -14,13 +14,14 @@ from pathlib import Path
 
 from observer.document import journey_json
 from observer.keylog import Secret, render
-from observer.ladder import Style, ladder
+from observer.ladder import ladder
 from observer.messages import Frame
 from observer.packet import Packet
 from observer.pcapng import NameRecord, Writer
 from observer.report import report
 from observer.slicing import Recording
 from observer.steps import Journey
+from observer.style import Style
 from observer.topology import Topology
 
 APPLICATION = "eightsteps"

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from observer.connections import connections
-from observer.ladder import Style, milliseconds
 from observer.messages import Frame
 from observer.page import page, text
 from observer.steps import Journey
+from observer.style import Style, milliseconds
 from observer.topology import Topology
 from observer.waterfall import Row, Timeline, waterfall
 from observer.waterfall_text import Scale

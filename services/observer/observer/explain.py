@@ -13,12 +13,13 @@ from observer.document import journey_json
 from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
 from observer.frame_ladder import frame_ladder
 from observer.journey import journey
-from observer.ladder import Style, ladder
+from observer.ladder import ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
 from observer.report import reports
 from observer.scene import same
 from observer.steps import Journey, LinkCapture, Visit
+from observer.style import Style
 from observer.topology import Topology
 from observer.tshark import dissect_file
 

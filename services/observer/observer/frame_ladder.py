@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from observer.ladder import Style
 from observer.messages import Frame
 from observer.steps import Journey, Step
+from observer.style import Style, headings
 from observer.topology import LINKS, Topology
 
 _ARP_REQUEST = re.compile(r"^(?:Who has|Gratuitous ARP for|ARP Announcement for) \S+?\??(?: Tell (?P<teller>\S+))?$")
@@ -283,12 +282,9 @@ class _Drawing:
         return f"{number} {time} {link} {length} {step}"
 
     def _names(self) -> list[str]:
-        count = max(1, math.ceil((max(map(len, self.hosts), default=0) + 1) / self.spacing))
-        rows = [[" "] * (self.hosts_width + 1) for _ in range(count)]
-        for index, host in enumerate(self.hosts):
-            start = max(0, min(self._centre(index) - len(host) // 2, self.hosts_width - len(host)))
-            rows[(count - 1 - index) % count][start : start + len(host)] = self.style.shown(host)
-        return ["".join(row)[: self.hosts_width] for row in rows]
+        centres = [self._centre(index) for index in range(len(self.hosts))]
+        lines = headings([self.style.shown(host) for host in self.hosts], centres, self.hosts_width)
+        return [line.ljust(self.hosts_width) for line in lines]
 
     def _centre(self, index: int) -> int:
         return index * self.spacing + self.spacing // 2

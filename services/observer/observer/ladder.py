@@ -2,140 +2,149 @@
 
 from __future__ import annotations
 
-import textwrap
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from observer.steps import Evidence, Journey, Status, Step, StepName
+from observer.answers import answers, frames_of
+from observer.steps import DnsFacts, Journey, ProcessingFacts, Status, Step, StepName
+from observer.style import BOLD, DIM, GREEN, RED, YELLOW, Style, headings, milliseconds
 from observer.topology import LINKS
 
-_COLUMN = 9
-_HOSTS = ("client", "router", "isp", "balancer", "origin")
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How to draw: `width` in columns; colour and Unicode only where the reader's terminal has them."""
-
-    width: int = 110
-    colour: bool = False
-    ascii: bool = False
-
-    def paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
-
-    def shown(self, text: str) -> str:
-        """Foreign text that takes one column a character and steers no terminal."""
-        if self.ascii:
-            text = text.replace("→", "->").encode("ascii", "replace").decode()
-        return "".join(c if c.isprintable() and _is_narrow(c) else "?" for c in text)
-
-    def wrapped(self, text: str, used: int) -> list[str]:
-        """The text on lines that leave `used` columns free."""
-        return textwrap.wrap(_printable(text), max(self.width - used, 20))
-
-
-def _is_narrow(character: str) -> bool:
-    return unicodedata.east_asian_width(character) not in "WF" and not unicodedata.combining(character)
-
-
-_BOLD, _DIM, _GREEN, _YELLOW, _RED = "1", "2", "32", "33", "31"
-_COLOUR_OF = {Status.SEEN: _GREEN, Status.ABSENT: _DIM, Status.UNKNOWN: _RED}
+_COLOUR_OF = {Status.SEEN: GREEN, Status.ABSENT: DIM, Status.UNKNOWN: RED}
+_INDENT = 15
+_TIMES = "{:>12}{:>12}  "
+_WIDEST_COLUMN, _NARROWEST_COLUMN = 9, 6
+_QUESTION, _WIDEST_ANSWER = 17, 44
+_COLUMNS = 6
 
 
 def ladder(journey: Journey, style: Style) -> str:
-    """The whole ladder, ready to print, ending in a newline."""
-    lines = [*_heading(journey, style), ""]
+    """The whole ladder, ready to print, ending in a newline; no line is wider than the style's width."""
+    drawing = _Drawing.of(journey, style)
+    lines = [*_title(journey, style), "", *drawing.heading()]
     for step in journey.steps:
-        lines += _rung(step, journey, style)
-    lines += ["", *_capture_lines(journey, style)]
+        lines += drawing.rung(step)
+    lines += ["", *_answers(journey, style), "", *_capture_lines(journey, style)]
     return "\n".join(lines) + "\n"
 
 
-def _heading(journey: Journey, style: Style) -> list[str]:
+def _title(journey: Journey, style: Style) -> Iterator[str]:
     visit = journey.visit
-    title = f"{visit.url}  with {visit.program}, HTTP/{visit.http}"
-    hosts = "".join(name.center(_COLUMN) for name in _HOSTS)
-    columns = f"  {'step':<14}{'since Enter':>11}{'took':>12}  {hosts}"
-    lines = [style.paint(_cut(title, style), _BOLD)]
+    yield style.paint(style.cut(f"{visit.url}  with {visit.program}, HTTP/{visit.http}"), BOLD)
     if visit.exit_code:
-        lines.append(style.paint(_cut(f"the client failed: {visit.error}", style), _YELLOW))
-    return [*lines, "", style.paint(_cut(columns, style).rstrip(), _DIM)]
+        yield style.paint(style.cut(f"the client failed: {visit.error}"), YELLOW)
 
 
-def _rung(step: Step, journey: Journey, style: Style) -> list[str]:
-    indent = " " * 16
-    number = style.paint(str(step.number), _BOLD)
-    name = style.paint(f"{_short(step.name):<12}", _COLOUR_OF[step.status])
-    if step.status is not Status.SEEN:
-        first, *more = style.wrapped(f"{step.status.value}: {step.summary}", used=len(indent))
-        return [f"  {number} {name}{first}", *(indent + part for part in more)]
-    times = f"{milliseconds(step.start_ns):>11}{milliseconds(step.duration_ns):>12}  "
-    frames = _frames(step.evidence)
-    lines = [f"  {number} {name}{times}{_reach(step, style)}".rstrip()]
-    lines += [indent + part for part in style.wrapped(step.summary, used=len(indent))]
-    lines += [
-        indent + style.paint(part, _DIM) for part in style.wrapped(f"frames {frames}", used=len(indent)) if frames
-    ]
-    return lines
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """The columns of one ladder: `hosts` from the client to the origin, `spacing` apart; none where 0."""
+
+    style: Style
+    hosts: tuple[str, ...]
+    spacing: int
+    connected: frozenset[str]
+
+    @staticmethod
+    def of(journey: Journey, style: Style) -> _Drawing:
+        cited = {evidence.link for step in journey.steps for evidence in step.evidence}
+        room = style.width - _INDENT - len(_TIMES.format("", ""))
+        spacing = min(room // _COLUMNS, _WIDEST_COLUMN)
+        if spacing < _NARROWEST_COLUMN or cited.isdisjoint(LINKS):
+            spacing = 0  # no room, or a capture from elsewhere, whose hosts nobody knows
+        dns, work = journey.step(StepName.DNS).facts, journey.step(StepName.PROCESSING).facts
+        resolver = dns.lookups[0].asked_of if isinstance(dns, DnsFacts) and dns.lookups else "resolver"
+        origin = work.origin if isinstance(work, ProcessingFacts) else "origin"
+        hosts = ("client", "router", resolver, "isp", "balancer", origin)
+        response = {evidence.link for evidence in journey.step(StepName.RESPONSE).evidence}
+        return _Drawing(style, tuple(map(style.shown, hosts)), spacing, frozenset(response - {"backend"}))
+
+    def heading(self) -> Iterator[str]:
+        fixed = f"  {'step':<{_INDENT - 2}}{_TIMES.format('since Enter', 'took')}"
+        if not self.spacing:
+            yield self.style.paint(fixed.rstrip(), DIM)
+            return
+        centres = [self._centre(index) for index in range(len(self.hosts))]
+        *above, last = headings(list(self.hosts), centres, self.spacing * len(self.hosts))
+        for line in above:
+            yield self.style.paint(" " * len(fixed) + line, DIM)
+        yield self.style.paint(fixed + last, DIM)
+
+    def rung(self, step: Step) -> Iterator[str]:
+        number = self.style.paint(str(step.number), BOLD)
+        name = self.style.paint(f"{_short(step.name):<{_INDENT - 4}}", _COLOUR_OF[step.status])
+        indent = " " * _INDENT
+        frames = self.style.wrapped(f"frames: {frames_of(step.evidence)}", used=_INDENT) if step.evidence else []
+        if step.status is Status.SEEN:
+            times = _TIMES.format(milliseconds(step.start_ns), milliseconds(step.duration_ns))
+            yield f"  {number} {name}{times}{self._reach(step)}".rstrip()
+            told = self.style.wrapped(step.summary, used=_INDENT)
+        else:
+            first, *told = self.style.wrapped(f"{step.status.value}: {step.summary}", used=_INDENT)
+            yield f"  {number} {name}{first}"
+        yield from (indent + part for part in told)
+        yield from (indent + self.style.paint(part, DIM) for part in frames)
+
+    def _reach(self, step: Step) -> str:
+        """A line from host to host over every link on which the step was seen; an arrow where it has a direction."""
+        spans = self._spans(step)
+        if not self.spacing or not spans:
+            return ""
+        node, dash, right, left = "o-><" if self.style.ascii else "●─▶◀"
+        first, last = min(start for start, _ in spans), max(end for _, end in spans)
+        cells = [" "] * (self.spacing * len(self.hosts))
+        for position in range(self._centre(first), self._centre(last) + 1):
+            cells[position] = dash
+        for host in {end for span in spans for end in span}:
+            cells[self._centre(host)] = node
+        if step.name is StepName.REQUEST:
+            cells[self._centre(last)] = right
+        if step.name is StepName.RESPONSE:
+            cells[self._centre(first)] = left
+        return "".join(cells).rstrip()
+
+    def _spans(self, step: Step) -> list[tuple[int, int]]:
+        """From which column to which the step went, link by link."""
+        if step.name is StepName.DNS and step.evidence:
+            return [_HOME, _TO_RESOLVER]
+        links = {evidence.link for evidence in step.evidence}
+        if step.name is StepName.KEPT_OPEN and links:
+            links |= self.connected  # its frames are cited on the client's own link, but it is kept to its other end
+        return [_ENDS[link] for link in LINKS if link in links]
+
+    def _centre(self, host: int) -> int:
+        return host * self.spacing + self.spacing // 2
+
+
+# Between which columns each link lies; on internet, the resolver stands beside the way to the isp.
+_HOME, _TO_RESOLVER = (0, 1), (1, 2)
+_ENDS = {"home": _HOME, "internet": (1, 3), "edge": (3, 4), "backend": (4, 5)}
 
 
 def _short(name: StepName) -> str:
     return "kept open" if name is StepName.KEPT_OPEN else name.value
 
 
-def _reach(step: Step, style: Style) -> str:
-    """A line from host to host over every link on which the step was seen; an arrow where it has a direction."""
-    node, dash, right, left = "o-><" if style.ascii else "●─▶◀"
-    links = {evidence.link for evidence in step.evidence}
-    crossed = [index for index, link in enumerate(LINKS) if link in links]
-    if not crossed:
-        return ""
-    first, last = crossed[0], crossed[-1] + 1
-    cells = [" "] * (_COLUMN * len(_HOSTS))
-    for position in range(_centre(first), _centre(last) + 1):
-        cells[position] = dash
-    for host in range(first, last + 1):
-        cells[_centre(host)] = node
-    if step.name is StepName.REQUEST:
-        cells[_centre(last)] = right
-    if step.name is StepName.RESPONSE:
-        cells[_centre(first)] = left
-    return "".join(cells).rstrip()
-
-
-def _centre(host: int) -> int:
-    return host * _COLUMN + _COLUMN // 2
-
-
-def _frames(evidence: Iterable[Evidence]) -> str:
-    by_link: dict[str, list[int]] = {}
-    for item in evidence:
-        by_link.setdefault(item.link, []).append(item.frame)
-    return "; ".join(f"{link} {', '.join(map(str, sorted(set(numbers))))}" for link, numbers in by_link.items())
+def _answers(journey: Journey, style: Style) -> Iterator[str]:
+    """What people ask first, each answer with its frames beside it, or below where there is no room."""
+    found = answers(journey)
+    aligned = min(max((len(answer.told) for answer in found if answer.known), default=0), _WIDEST_ANSWER)
+    for answer in found:
+        question = f"  {answer.question:<{_QUESTION}}"
+        first, *more = style.wrapped(answer.told, used=len(question))
+        frames = f"   {frames_of(answer.evidence)}" if answer.evidence else ""
+        beside = not more and len(question) + max(aligned, len(first)) + len(frames) <= style.width
+        told = style.paint(first, BOLD if answer.known else DIM) + " " * (aligned - len(first) if beside else 0)
+        yield style.paint(question, DIM) + told + (style.paint(frames, DIM) if beside else "")
+        yield from (" " * len(question) + style.paint(part, DIM) for part in more)
+        if frames and not beside:
+            below = style.wrapped(frames.strip(), used=len(question))
+            yield from (" " * len(question) + style.paint(part, DIM) for part in below)
 
 
 def _capture_lines(journey: Journey, style: Style) -> list[str]:
     counts = ", ".join(f"{link.link} {link.packets}" for link in journey.capture)
     if journey.complete:
-        return [style.paint(f"  captured completely: {counts} frames, none dropped", _DIM)]
+        whole = style.wrapped(f"captured completely: {counts} frames, none dropped", used=2)
+        return [style.paint(f"  {part}", DIM) for part in whole]
     bad = [f"{link.link}: {'; '.join(link.reasons)}" for link in journey.capture if not link.complete]
-    return [style.paint(f"  {part}", _RED) for part in style.wrapped(f"capture incomplete: {' / '.join(bad)}", used=2)]
-
-
-def milliseconds(time_ns: int | None) -> str:
-    """A time in milliseconds with two decimals; a dash where there is none."""
-    return "-" if time_ns is None else f"{time_ns / 1_000_000:.2f} ms"
-
-
-def _printable(text: str) -> str:
-    """A certificate's name or a path may hold a terminal's control sequences; here they stay characters."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-def _cut(text: str, style: Style, used: int = 0) -> str:
-    text = _printable(text)
-    room = max(style.width - used, 20)
-    ellipsis = "..." if style.ascii else "…"
-    return text if len(text) <= room else text[: room - len(ellipsis)] + ellipsis
+    return [style.paint(f"  {part}", RED) for part in style.wrapped(f"capture incomplete: {' / '.join(bad)}", used=2)]

@@ -51,6 +51,7 @@ section > p, caption, footer, small { color: var(--faint); } footer { margin-top
 .verdict.partial { border-color: var(--unsure); } .verdict.failed { border-color: var(--bad); }
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: .6rem; margin: 0; }
 .answers div { max-width: 20rem; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .8rem; }
+.answers .unanswered dd { font-weight: 400; font-size: .85rem; color: var(--faint); }
 dt, .answers small { color: var(--faint); font-size: .8rem; } .answers dd { margin: 0; font-weight: 600; }
 small { display: block; font-weight: 400; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

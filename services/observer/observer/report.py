@@ -11,24 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
+from observer.answers import answers, frames_of
 from observer.frame_ladder import Hop, Message, columns, hops, messages
-from observer.ladder import milliseconds
 from observer.messages import Frame
 from observer.page import clean, page, text
 from observer.steps import (
     Attempt,
-    DnsFacts,
     Evidence,
     Journey,
     Lookup,
-    ProcessingFacts,
     ResponseFacts,
     Status,
     Step,
     StepName,
-    TcpFacts,
-    TlsFacts,
 )
+from observer.style import milliseconds
 from observer.topology import Topology
 from observer.waterfall import PhaseName, Row, Timeline, waterfall
 
@@ -83,35 +80,12 @@ def verdict(journey: Journey) -> str:
 
 def _answers(journey: Journey) -> str:
     """What people ask first, each with the frames it rests on."""
-    dns, tcp, tls, work, response = (
-        journey.step(name)
-        for name in (StepName.DNS, StepName.TCP, StepName.TLS, StepName.PROCESSING, StepName.RESPONSE)
+    items = "".join(
+        f'<div class="{"known" if answer.known else "unanswered"}"><dt>{text(answer.question)}</dt>'
+        f"<dd>{text(answer.told)}<small>{text(frames_of(answer.evidence))}</small></dd></div>"
+        for answer in answers(journey)
     )
-    found: list[tuple[str, str, Step]] = []
-    if isinstance(response.facts, ResponseFacts) and isinstance(work.facts, ProcessingFacts):
-        found.append(("answered by", work.facts.origin, work))
-    if isinstance(tls.facts, TlsFacts):
-        found.append(("secured by", ", ".join(filter(None, (tls.facts.version, tls.facts.group))), tls))
-    if isinstance(dns.facts, DnsFacts):
-        found.append(("DNS took", milliseconds(dns.duration_ns), dns))
-    if isinstance(tcp.facts, TcpFacts):
-        found.append(("TCP took", milliseconds(tcp.duration_ns), tcp))
-    if isinstance(tls.facts, TlsFacts):
-        found.append(("TLS took", milliseconds(tls.duration_ns), tls))
-    if isinstance(work.facts, ProcessingFacts):
-        found.append(("the origin took", milliseconds(work.facts.origin_ns), work))
-    items = [
-        f"<div><dt>{text(name)}</dt><dd>{text(value)}<small>{_between(step.evidence)}</small></dd></div>"
-        for name, value, step in found
-    ]
-    return f'<dl class="answers">{"".join(items)}</dl>' if items else ""
-
-
-def _between(evidence: Sequence[Evidence]) -> str:
-    numbers = sorted({item.frame for item in evidence})
-    if not numbers:
-        return ""
-    return f"frame #{numbers[0]}" if len(numbers) == 1 else f"frames #{numbers[0]} to #{numbers[-1]}"
+    return f'<dl class="answers">{items}</dl>'
 
 
 # The ladder. Lengths are in units of the drawings' own, which a page as wide as they are shows as CSS pixels.

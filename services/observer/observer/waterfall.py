@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from observer.connections import Connection
 from observer.exchanges import Exchange
-from observer.ladder import milliseconds
 from observer.lookups import lookups_by
 from observer.messages import Frame
 from observer.scene import Scene, same, scene_of
 from observer.steps import Journey, RenderingFacts, Status, StepName
+from observer.style import milliseconds
 from observer.topology import Topology
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from observer.ladder import Style
+from observer.style import Style
 from observer.waterfall import PhaseName, Row, ticks
 
 _DIM = "2"

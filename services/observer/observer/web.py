@@ -11,8 +11,9 @@ from flask import Flask, Response, abort, jsonify, render_template, request, sen
 from observer.document import plain
 from observer.frame_ladder import frame_ladder
 from observer.lab import LabError
-from observer.ladder import Style, ladder
+from observer.ladder import ladder
 from observer.open_recordings import OpenRecordings
+from observer.style import Style
 from observer.topology import Topology
 from observer.visit import Done, EvidenceError, Observer, VisitRequest
 
