@@ -54,6 +54,24 @@ def test_after_login_the_cookie_opens_the_account_until_logout(client: FlaskClie
 
 
 @pytest.mark.parametrize(
+    ("forwarded", "secure"),
+    [
+        ({"Forwarded": "proto=http;host=plain.parseltongue.co.in;for=192.0.2.1"}, False),
+        ({"Forwarded": "proto=https;host=parseltongue.co.in;for=192.0.2.1"}, True),
+        ({"Forwarded": 'proto=https;host="proto=http";for=192.0.2.1'}, True),
+        ({}, True),
+    ],
+)
+def test_the_cookie_is_secure_unless_the_balancer_says_that_the_client_came_in_the_clear(
+    client: FlaskClient, forwarded: dict[str, str], secure: bool
+) -> None:
+    login = client.post("/login", data={"name": "alice", "password": "wonderland"}, headers=forwarded)
+    attributes = login.headers["Set-Cookie"].split("; ")
+    assert ("Secure" in attributes) is secure
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
+
+
+@pytest.mark.parametrize(
     "form",
     [
         {"name": "alice", "password": "builder"},

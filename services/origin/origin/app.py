@@ -12,6 +12,7 @@ from origin.accounts import Accounts, signing_key
 from origin.ailments import Ailments
 from origin.database import Database
 from origin.order_store import OrderStore
+from origin.session_cookie import SessionCookie
 
 LARGEST_REQUEST_BODY = 64 * 1024  # bytes; more is answered 413
 STATIC_MAX_AGE_S = 60  # short, so that a visit can see a copy go stale
@@ -33,12 +34,12 @@ def create_app(settings: Settings) -> Flask:
     accounts = Accounts(database, key)
     app.config.update(
         SECRET_KEY=key,
-        SESSION_COOKIE_SECURE=True,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=LARGEST_REQUEST_BODY,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_S,
     )
+    app.session_interface = SessionCookie()
     app.extensions["database"] = database
     envelope.attach(app, settings.name)
     refusals.attach(app, settings.name)
