@@ -70,6 +70,12 @@ def test_redirects_are_followed_only_on_request() -> None:
     assert "--location" in arguments(follow=True)
 
 
+def test_cookies_are_kept_only_on_request_and_only_in_memory() -> None:
+    assert "--cookie" not in arguments()
+    assert after("--cookie", arguments(cookies=True)) == [""]
+    assert "--cookie-jar" not in arguments(cookies=True)
+
+
 @pytest.mark.parametrize(
     ("method", "body", "options"),
     [

@@ -29,6 +29,7 @@ def test_everything_can_be_said() -> None:
         headers=[["Accept", " a/b "], ["X-Empty", ""]],
         follow=True,
         parallel=True,
+        cookies=True,
         crl=True,
         trust=False,
     )
@@ -45,6 +46,7 @@ def test_everything_can_be_said() -> None:
         timeout_s=5.0,
         follow=True,
         parallel=True,
+        cookies=True,
         crl=True,
         trust=False,
     )

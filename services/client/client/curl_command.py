@@ -37,6 +37,7 @@ def curl_command(visit: Visit, *, report: str, ca_file: str, crl_file: str) -> l
         *_TLS[visit.tls],
         *(["--location", "--max-redirs", "10"] if visit.follow else []),
         *(["--parallel", "--parallel-max", "100"] if visit.parallel else []),
+        *(["--cookie", ""] if visit.cookies else []),  # no file: a jar in memory, empty at first
         *_method_and_body(visit),
         *_headers(visit),
         *(argument for url in visit.urls for argument in ("--url", url)),

@@ -49,6 +49,8 @@ class Visit:
     """curl: go where redirects point (a browser always does)."""
     parallel: bool = False
     """curl: all URLs at once, over one connection where HTTP/2 or 3 allows it; else one after the other."""
+    cookies: bool = False
+    """curl: keep what Set-Cookie says for the visit's later requests (RFC 6265, 5.3); a browser always does."""
     crl: bool = False
     """curl: refuse what is on the lab's certificate revocation lists (RFC 5280, 5). Browsers do not look there."""
     trust: bool = True

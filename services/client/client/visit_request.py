@@ -19,7 +19,7 @@ _LONGEST_WAIT_S = 300.0
 
 _VISIT_KEYS = {
     *("id", "urls", "with", "http", "tls", "method", "headers", "body", "timeout_s"),
-    *("follow", "parallel", "crl", "trust"),
+    *("follow", "parallel", "cookies", "crl", "trust"),
 }
 
 
@@ -38,6 +38,7 @@ def read_visit(request: JsonObject, lab: IPv4Network) -> Visit:
         timeout_s=_timeout_s(request, 30.0),
         follow=_flag(request, "follow", False),
         parallel=_flag(request, "parallel", False),
+        cookies=_flag(request, "cookies", False),
         crl=_flag(request, "crl", False),
         trust=_flag(request, "trust", True),
     )
