@@ -56,7 +56,7 @@ def blueprint(ailments: Ailments, origin: str) -> Blueprint:
     def some_bytes(size: int) -> ResponseReturnValue:
         if size > LARGEST_BODY:
             raise BadRequest(f"/bytes/{size}: at most {LARGEST_BODY}")
-        response = Response(numbered_bytes(size), content_type="application/octet-stream")
+        response = Response(numbered_bytes(size), content_type="text/plain; charset=us-ascii")
         response.content_length = size
         response.set_etag(f"bytes-{size}")
         response.headers["Cache-Control"] = f"public, max-age={_number('max_age', 0, LONGEST_AGE_S, default=0)}"
