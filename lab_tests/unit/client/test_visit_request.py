@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from client.destinations import lab_network
-from client.visit import HttpVersion, Program, TlsVersion, Visit
+from client.visit import Again, HttpVersion, Program, TlsVersion, Visit
 from client.visit_request import Probe, read_probe, read_traceroute, read_visit
 from hostkit.agent import BadRequest
 
@@ -63,10 +63,11 @@ def test_everything_can_be_said() -> None:
         ({"urls": [SITE] * 101}, "^urls: expected a list"),
         ({"urls": [SITE, 7]}, "^urls: expected text, found 7"),
         ({"urls": [SITE, "https://8.8.8.8/"]}, "outside the lab"),
-        ({"with": "wget"}, "^with: expected curl or browser, found 'wget'"),
+        ({"with": "wget"}, "^with: expected curl or browser or aioquic, found 'wget'"),
         ({"http": 2}, "^http: expected 1.1 or 2 or 3, found 2"),
         ({"http": []}, "^http: expected"),
         ({"tls": "1.1"}, "^tls: expected 1.2 or 1.3"),
+        ({"again": "later"}, "^again: expected port or address or resumed or early"),
         ({"method": "GET /"}, "^method: .* is not a token"),
         ({"method": ""}, "^method: "),
         ({"headers": {"a": "b"}}, "^headers: expected a list"),
@@ -82,7 +83,7 @@ def test_everything_can_be_said() -> None:
         ({"timeout_s": True}, "^timeout_s: "),
         ({"timeout_s": float("nan")}, "^timeout_s: "),
         ({"follow": "yes"}, "^follow: expected true or false"),
-        ({"colour": "red"}, "^unknown 'colour'; known: body, "),
+        ({"colour": "red"}, "^unknown 'colour'; known: again, body, "),
     ],
 )
 def test_a_part_that_cannot_be_carried_out_is_named(request_part: dict[str, Any], because: str) -> None:
@@ -100,11 +101,21 @@ def test_a_part_that_cannot_be_carried_out_is_named(request_part: dict[str, Any]
         ({"with": "browser", "body": ""}, "use curl for other requests"),
         ({"with": "browser", "parallel": True}, "one page after the other"),
         ({"with": "browser", "crl": True}, "does not read revocation lists"),
+        ({"again": "port"}, "only aioquic can move"),
+        ({"with": "aioquic"}, "aioquic speaks version 3 only"),
+        ({"with": "aioquic", "http": "3", "method": "POST"}, "aioquic only GETs"),
+        ({"with": "aioquic", "http": "3", "urls": [SITE, "https://www.parseltongue.co.in/"]}, "one connection"),
     ],
 )
 def test_parts_that_exclude_each_other_are_refused(request_parts: dict[str, Any], because: str) -> None:
     with pytest.raises(BadRequest, match=because):
         visit(**request_parts)
+
+
+def test_a_quic_client_can_be_told_to_move() -> None:
+    asked = visit(**{"with": "aioquic", "http": "3", "again": "address"})
+
+    assert (asked.program, asked.again) == (Program.AIOQUIC, Again.ADDRESS)
 
 
 def test_a_probe_is_read() -> None:

@@ -20,7 +20,7 @@ from pki.files import Store, from_pem
 from pki.plan import Unusable
 
 NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
-FOLDERS = ("ca", "public", "balancer", "origin-1", "origin-2")
+FOLDERS = ("ca", "public", "balancer", "origin-1", "origin-2", "quic")
 WRITES = 2 * len(CATALOGUE) + 1  # a private and a public file each, and crl.pem
 
 
@@ -55,8 +55,10 @@ def test_the_first_run_makes_everything_and_the_second_changes_nothing(volumes: 
         "public/intermediate.pem",
         "public/origin-1.pem",
         "public/origin-2.pem",
+        "public/quic.pem",
         "public/root.pem",
         "public/site.pem",
+        "quic/quic.pem",
     ]
 
 
@@ -137,6 +139,7 @@ def test_leaves_are_renewed_by_a_later_run_and_authorities_stay(volumes: Path) -
         "site": "made",
         "origin-1": "made",
         "origin-2": "made",
+        "quic": "made",
         "crl": "made",
     }
 

@@ -38,7 +38,7 @@ def test_valid_material_is_kept(good: dict[str, Identity]) -> None:
 
 def test_with_nothing_there_everything_is_made() -> None:
     nothing: dict[str, Found] = {row.name: Unusable("there is no file") for row in CATALOGUE}
-    assert list(reasons(nothing)) == ["root", "intermediate", "site", "origin-1", "origin-2"]
+    assert list(reasons(nothing)) == ["root", "intermediate", "site", "origin-1", "origin-2", "quic"]
 
 
 def test_a_missing_leaf_is_made_alone(good: dict[str, Identity]) -> None:
@@ -53,6 +53,7 @@ def test_a_new_intermediate_renews_every_leaf_and_not_the_root(good: dict[str, I
         "site": "intermediate is new",
         "origin-1": "intermediate is new",
         "origin-2": "intermediate is new",
+        "quic": "intermediate is new",
     }
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from client.closing import HomeLink, connection_list
 from client.curl import Curl, curl_version
 from client.destinations import lab_network
 from client.probes import open_stream, send_datagram, trace_route
+from client.quic import Quic, aioquic_version
 from client.trust import TrustFault, make_trust_store
-from client.visit import Program, as_json
+from client.visit import Outcome, Program, Visit, as_json
 from client.visit_request import read_probe, read_traceroute, read_visit
 from hostkit.agent import Handler, JsonObject, server
 
@@ -35,11 +36,18 @@ def handlers(environment: Mapping[str, str], scratch: Path) -> dict[str, Handler
     home = HomeLink(IPv4Address(environment["ADDR_CLIENT_HOME"]), connection_list())
     curl = Curl(curl_version(), _ROOT, _REVOCATION_LISTS, _PUBLIC_ROOTS, home)
     browser = Browser(browser_version(), make_trust_store(scratch / "nssdb", _ROOT), lab, home)
-    programs = {"curl": curl.version, "browser": browser.version}
+    second_home = IPv4Address(environment["ADDR_CLIENT_SECOND_HOME"])
+    quic = Quic(aioquic_version(), _ROOT, _PUBLIC_ROOTS, home.address, second_home)
+    carry_out: dict[Program, Callable[[Visit], Outcome]] = {
+        Program.CURL: curl.visit,
+        Program.BROWSER: browser.visit,
+        Program.AIOQUIC: quic.visit,
+    }
+    programs = {"curl": curl.version, "browser": browser.version, "aioquic": quic.version}
 
     def visits(request: JsonObject) -> JsonObject:
         visit = read_visit(request, lab)
-        return as_json(curl.visit(visit) if visit.program is Program.CURL else browser.visit(visit))
+        return as_json(carry_out[visit.program](visit))
 
     def datagrams(request: JsonObject) -> JsonObject:
         reply, error = send_datagram(read_probe(request, lab))

@@ -12,6 +12,7 @@ class Program(StrEnum):
 
     CURL = "curl"
     BROWSER = "browser"
+    AIOQUIC = "aioquic"
 
 
 class HttpVersion(StrEnum):
@@ -27,6 +28,19 @@ class TlsVersion(StrEnum):
 
     TLS_1_2 = "1.2"
     TLS_1_3 = "1.3"
+
+
+class Again(StrEnum):
+    """aioquic: after all answers, ask for everything a second time, in one of these ways."""
+
+    PORT = "port"
+    """Over the same connection, from another local port."""
+    ADDRESS = "address"
+    """Over the same connection, from the client's second address."""
+    RESUMED = "resumed"
+    """Over a new connection that resumes the first one's TLS session."""
+    EARLY = "early"
+    """As RESUMED, with the requests as early data (0-RTT), whether or not the ticket allows it."""
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -53,6 +67,7 @@ class Visit:
     """curl: keep what Set-Cookie says for the visit's later requests (RFC 6265, 5.3); a browser always does."""
     crl: bool = False
     """curl: refuse what is on the lab's certificate revocation lists (RFC 5280, 5). Browsers do not look there."""
+    again: Again | None = None
     trust: bool = True
     """Accept the lab's root CA, beside the public ones (browser) or instead (curl). Else only the public ones."""
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from urllib.parse import urlsplit
 
 from client.destinations import check_address, check_url
-from client.visit import Headers, HttpVersion, Program, TlsVersion, Visit
+from client.visit import Again, Headers, HttpVersion, Program, TlsVersion, Visit
 from hostkit.agent import BadRequest, JsonObject
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
@@ -19,7 +20,7 @@ _LONGEST_WAIT_S = 300.0
 
 _VISIT_KEYS = {
     *("id", "urls", "with", "http", "tls", "method", "headers", "body", "timeout_s"),
-    *("follow", "parallel", "cookies", "crl", "trust"),
+    *("follow", "parallel", "cookies", "crl", "trust", "again"),
 }
 
 
@@ -40,6 +41,7 @@ def read_visit(request: JsonObject, lab: IPv4Network) -> Visit:
         parallel=_flag(request, "parallel", False),
         cookies=_flag(request, "cookies", False),
         crl=_flag(request, "crl", False),
+        again=Again(_choice(request, "again", [*Again])) if request.get("again") is not None else None,
         trust=_flag(request, "trust", True),
     )
     _check_combination(visit)
@@ -93,13 +95,30 @@ def _check_combination(visit: Visit) -> None:
             raise BadRequest("tls: HTTP/3 always uses TLS 1.3 (RFC 9001); leave tls out or set 1.3")
     if visit.method == "HEAD" and visit.body is not None:
         raise BadRequest("body: a HEAD request carries none here; leave it out")
+    if visit.again and visit.program is not Program.AIOQUIC:
+        raise BadRequest("again: only aioquic can move, resume and send early data at will; say with: aioquic")
+    if visit.program is Program.AIOQUIC:
+        _check_aioquic(visit)
     if visit.program is Program.BROWSER:
-        if visit.method != "GET" or visit.body is not None:
-            raise BadRequest("with: a browser visit is a GET without a body; use curl for other requests")
-        if visit.crl:
-            raise BadRequest("crl: Chromium does not read revocation lists; use curl")
-        if visit.parallel:
-            raise BadRequest("parallel: a browser opens one page after the other; use curl")
+        _check_browser(visit)
+
+
+def _check_browser(visit: Visit) -> None:
+    if visit.method != "GET" or visit.body is not None:
+        raise BadRequest("with: a browser visit is a GET without a body; use curl for other requests")
+    if visit.crl:
+        raise BadRequest("crl: Chromium does not read revocation lists; use curl")
+    if visit.parallel:
+        raise BadRequest("parallel: a browser opens one page after the other; use curl")
+
+
+def _check_aioquic(visit: Visit) -> None:
+    if visit.http is not HttpVersion.HTTP_3:
+        raise BadRequest("http: aioquic speaks version 3 only")
+    if visit.method != "GET" or visit.body is not None or visit.headers or visit.follow or visit.crl:
+        raise BadRequest("with: aioquic only GETs, without headers, redirects or revocation lists; use curl")
+    if len({urlsplit(url).netloc for url in visit.urls}) > 1:
+        raise BadRequest("urls: aioquic makes one connection, so all URLs have the same host and port")
 
 
 def _visit_id(request: JsonObject) -> str:

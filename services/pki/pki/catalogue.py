@@ -84,4 +84,5 @@ CATALOGUE: tuple[Row, ...] = (
     server("site", "balancer", SITE, f"www.{SITE}"),
     server("origin-1", "origin-1", f"origin-1.{SITE}"),
     server("origin-2", "origin-2", f"origin-2.{SITE}"),
+    server("quic", "quic", f"quic.{SITE}"),
 )
