@@ -115,8 +115,8 @@ def _check_browser(visit: Visit) -> None:
 def _check_aioquic(visit: Visit) -> None:
     if visit.http is not HttpVersion.HTTP_3:
         raise BadRequest("http: aioquic speaks version 3 only")
-    if visit.method != "GET" or visit.body is not None or visit.headers or visit.follow or visit.crl:
-        raise BadRequest("with: aioquic only GETs, without headers, redirects or revocation lists; use curl")
+    if visit.method != "GET" or visit.body is not None or visit.headers or visit.follow or visit.cookies or visit.crl:
+        raise BadRequest("with: aioquic only GETs, without headers, redirects, cookies or revocation lists; use curl")
     if len({urlsplit(url).netloc for url in visit.urls}) > 1:
         raise BadRequest("urls: aioquic makes one connection, so all URLs have the same host and port")
 
