@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pki.authority import run
-from pki.catalogue import CATALOGUE, DAY, Row
+from pki.catalogue import DAY, TRUSTED, Row
 from pki.files import Store, from_pem
 from pki.plan import Unusable
 
 NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
 FOLDERS = ("ca", "public", "balancer", "origin-1", "origin-2", "quic")
-WRITES = 2 * len(CATALOGUE) + 1  # a private and a public file each, and crl.pem
+WRITES = 2 * len(TRUSTED) + 1  # a private and a public file each, and crl.pem
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def volumes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def verbs(volumes: Path, now: datetime = NOW, rows: tuple[Row, ...] = CATALOGUE) -> dict[str, str]:
+def verbs(volumes: Path, now: datetime = NOW, rows: tuple[Row, ...] = TRUSTED) -> dict[str, str]:
     """What a run said it did to each: {"site": "kept", ...}."""
     return {line.split()[1]: line.split()[0] for line in run(Store(volumes), rows, now)}
 
@@ -63,7 +63,7 @@ def test_the_first_run_makes_everything_and_the_second_changes_nothing(volumes: 
 
 
 def test_each_line_says_until_when(volumes: Path) -> None:
-    lines = list(run(Store(volumes), CATALOGUE, NOW))
+    lines = list(run(Store(volumes), TRUSTED, NOW))
     assert lines[2] == "made  site          server           until 2030-05-31 12:00Z  (intermediate is new)"
 
 
@@ -93,9 +93,7 @@ def test_a_damaged_file_is_made_again_and_nothing_else(volumes: Path, name: str,
     else:
         path.write_bytes({"cut short": whole[: len(whole) // 2], "emptied": b"", "noise": b"\x00\xff" * 99}[damage])
     subject = path.stem
-    assert verbs(volumes) == {
-        name: "made" if name == subject else "kept" for name in [*map(row_name, CATALOGUE), "crl"]
-    }
+    assert verbs(volumes) == {name: "made" if name == subject else "kept" for name in [*map(row_name, TRUSTED), "crl"]}
     assert set(verbs(volumes).values()) == {"kept"}
 
 
@@ -146,7 +144,7 @@ def test_leaves_are_renewed_by_a_later_run_and_authorities_stay(volumes: Path) -
 
 def test_a_revoked_row_gets_onto_the_list_of_its_issuer(volumes: Path) -> None:
     verbs(volumes)
-    rows = tuple(replace(row, revoked=row.name == "origin-2") for row in CATALOGUE)
+    rows = tuple(replace(row, revoked=row.name == "origin-2") for row in TRUSTED)
     assert verbs(volumes, rows=rows)["crl"] == "made"
     lists = Store(volumes).read_revocation_lists()
     assert not isinstance(lists, Unusable)

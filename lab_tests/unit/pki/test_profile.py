@@ -10,17 +10,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from pki.catalogue import CATALOGUE, CRL_LIFE, DAY, Row, server
+from pki.catalogue import CRL_LIFE, DAY, MISISSUED, SITE, TRUSTED, Row, server
 from pki.profile import Identity, issue, revocation_list
 
 NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
-LEAVES = [row for row in CATALOGUE if not row.role.is_ca]
+LEAVES = [row for row in TRUSTED if not row.role.is_ca]
 
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Identity]:
     identities: dict[str, Identity] = {}
-    for row in CATALOGUE:
+    for row in TRUSTED:
         identities[row.name] = issue(row, identities, NOW)
     return identities
 
@@ -47,7 +47,7 @@ def test_no_other_name_is_accepted(made: dict[str, Identity], name: str) -> None
 
 
 def test_a_stranger_root_is_refused(made: dict[str, Identity]) -> None:
-    stranger = issue(CATALOGUE[0], {}, NOW)
+    stranger = issue(TRUSTED[0], {}, NOW)
     with pytest.raises(VerificationError):
         verify(made["site"], "parseltongue.co.in", stranger)
 
@@ -56,6 +56,19 @@ def test_without_the_intermediate_the_chain_does_not_reach_the_root(made: dict[s
     bare = Identity(made["site"].key, made["site"].certificate)
     with pytest.raises(VerificationError):
         verify(bare, "parseltongue.co.in", made["root"])
+
+
+@pytest.mark.parametrize("row", [row for row in MISISSUED if not row.role.is_ca], ids=lambda row: row.name)
+def test_what_is_misissued_is_refused_unless_only_a_list_says_so(made: dict[str, Identity], row: Row) -> None:
+    also = dict(made)
+    for other in MISISSUED:
+        also[other.name] = issue(other, also, NOW)
+    host = f"{row.name}.{SITE}"
+    if row.revoked:
+        verify(also[row.name], host, made["root"])  # the path is good: what is wrong with it stands in the CRL
+    else:
+        with pytest.raises(VerificationError):
+            verify(also[row.name], host, made["root"])
 
 
 @pytest.mark.parametrize("at", [NOW - DAY, NOW + 31 * DAY])
@@ -71,11 +84,11 @@ def test_a_server_cannot_sign_for_others(made: dict[str, Identity]) -> None:
         verify(forged, "parseltongue.co.in", made["root"])
 
 
-@pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", TRUSTED, ids=lambda row: row.name)
 def test_keys_are_p256_and_serial_numbers_differ(made: dict[str, Identity], row: Row) -> None:
     key = made[row.name].key
     assert isinstance(key.curve, ec.SECP256R1)
-    assert len({identity.certificate.serial_number for identity in made.values()}) == len(CATALOGUE)
+    assert len({identity.certificate.serial_number for identity in made.values()}) == len(TRUSTED)
     assert made[row.name].certificate.serial_number.bit_length() > 64
 
 
@@ -111,13 +124,13 @@ def test_key_identifiers_link_each_certificate_to_its_issuer(made: dict[str, Ide
         own = found.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
         return own, found.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
 
-    for row in CATALOGUE:
+    for row in TRUSTED:
         assert identifiers(row.name)[1] == identifiers(row.issuer)[0]
 
 
 def test_no_certificate_outlives_its_issuer(made: dict[str, Identity]) -> None:
     late = NOW + 3640 * DAY
-    intermediate = issue(CATALOGUE[1], {"root": made["root"]}, late)
+    intermediate = issue(TRUSTED[1], {"root": made["root"]}, late)
     assert intermediate.certificate.not_valid_after_utc == made["root"].certificate.not_valid_after_utc
 
 

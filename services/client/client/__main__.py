@@ -16,6 +16,7 @@ from client.closing import HomeLink, connection_list
 from client.curl import Curl, curl_version
 from client.destinations import lab_network
 from client.probes import open_stream, send_datagram, trace_route
+from client.python_tls import PythonTls, python_version
 from client.quic import Quic, aioquic_version
 from client.trust import TrustFault, make_trust_store
 from client.visit import Outcome, Program, Visit, as_json
@@ -36,14 +37,21 @@ def handlers(environment: Mapping[str, str], scratch: Path) -> dict[str, Handler
     home = HomeLink(IPv4Address(environment["ADDR_CLIENT_HOME"]), connection_list())
     curl = Curl(curl_version(), _ROOT, _REVOCATION_LISTS, _PUBLIC_ROOTS, home)
     browser = Browser(browser_version(), make_trust_store(scratch / "nssdb", _ROOT), lab, home)
+    python = PythonTls(python_version(), _ROOT, _REVOCATION_LISTS, _PUBLIC_ROOTS, home)
     second_home = IPv4Address(environment["ADDR_CLIENT_SECOND_HOME"])
     quic = Quic(aioquic_version(), _ROOT, _PUBLIC_ROOTS, home.address, second_home)
     carry_out: dict[Program, Callable[[Visit], Outcome]] = {
         Program.CURL: curl.visit,
         Program.BROWSER: browser.visit,
+        Program.PYTHON: python.visit,
         Program.AIOQUIC: quic.visit,
     }
-    programs = {"curl": curl.version, "browser": browser.version, "aioquic": quic.version}
+    programs = {
+        "curl": curl.version,
+        "browser": browser.version,
+        "python": python.version,
+        "aioquic": quic.version,
+    }
 
     def visits(request: JsonObject) -> JsonObject:
         visit = read_visit(request, lab)

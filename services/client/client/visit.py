@@ -12,6 +12,7 @@ class Program(StrEnum):
 
     CURL = "curl"
     BROWSER = "browser"
+    PYTHON = "python"
     AIOQUIC = "aioquic"
 
 

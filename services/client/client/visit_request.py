@@ -99,6 +99,8 @@ def _check_combination(visit: Visit) -> None:
         raise BadRequest("again: only aioquic can move, resume and send early data at will; say with: aioquic")
     if visit.program is Program.AIOQUIC:
         _check_aioquic(visit)
+    if visit.program is Program.PYTHON:
+        _check_python(visit)
     if visit.program is Program.BROWSER:
         _check_browser(visit)
 
@@ -110,6 +112,13 @@ def _check_browser(visit: Visit) -> None:
         raise BadRequest("crl: Chromium does not read revocation lists; use curl")
     if visit.parallel:
         raise BadRequest("parallel: a browser opens one page after the other; use curl")
+
+
+def _check_python(visit: Visit) -> None:
+    if visit.http is not HttpVersion.HTTP_1_1:
+        raise BadRequest(f"http: Python's http.client speaks 1.1 only, not {visit.http}")
+    if visit.follow or visit.parallel or visit.cookies:
+        raise BadRequest("follow, parallel, cookies: Python fetches one URL after the other, as given; use curl")
 
 
 def _check_aioquic(visit: Visit) -> None:

@@ -1,15 +1,17 @@
 """Which certificates the lab has: one row each, issuers before what they sign.
 
-A certificate with a fault on purpose (for the claim that clients refuse it) is one more row: another `issuer` for a
-CA nobody trusts, its own name for self-signed, other `dns_names` for a wrong name, `starts` and `ends` on one side of
-now for expired or not yet valid, an empty `sends` for a missing intermediate, `revoked=True` for the list in crl.pem.
+A certificate with a fault on purpose (for the claim that clients refuse it) is one more row of MISISSUED: another
+`issuer` for a CA nobody trusts, its own name for self-signed, other `dns_names` for a wrong name, `starts` and `ends`
+on one side of now for expired or not yet valid, an empty `sends` for a missing intermediate, `revoked=True` for the
+list in crl.pem, an issuer with `permitted` names for one outside them, Role.CLIENT for a key that is no server's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 
 class Role(Enum):
@@ -18,10 +20,11 @@ class Role(Enum):
     ROOT = "root CA"
     INTERMEDIATE = "intermediate CA"
     SERVER = "server"
+    CLIENT = "client"
 
     @property
     def is_ca(self) -> bool:
-        return self is not Role.SERVER
+        return self in (Role.ROOT, Role.INTERMEDIATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Row:
     starts, ends: validity, counted from the moment of making.
     renew_before: made anew when less than this is left.
     sends: rows whose certificates follow the own one in the chain.
+    permitted: of a CA: the only names it may sign for, and names below them (RFC 5280, section 4.2.1.10).
     """
 
     name: str
@@ -47,6 +51,7 @@ class Row:
     dns_names: tuple[str, ...] = ()
     sends: tuple[str, ...] = ()
     revoked: bool = False
+    permitted: tuple[str, ...] = ()
 
     @property
     def is_self_signed(self) -> bool:
@@ -78,7 +83,12 @@ def server(name: str, folder: str, *dns_names: str) -> Row:
     )
 
 
-CATALOGUE: tuple[Row, ...] = (
+def misissued(name: str, **fault: Any) -> Row:
+    """A server certificate for <name>.parseltongue.co.in with one thing wrong with it."""
+    return replace(server(name, "balancer", f"{name}.{SITE}"), **fault)
+
+
+TRUSTED: tuple[Row, ...] = (
     Row("root", Role.ROOT, "root", "ca", "eightsteps root CA", SKEW, 3650 * DAY, CA_MARGIN),
     Row("intermediate", Role.INTERMEDIATE, "root", "ca", "eightsteps intermediate CA", SKEW, 1825 * DAY, CA_MARGIN),
     server("site", "balancer", SITE, f"www.{SITE}"),
@@ -86,3 +96,30 @@ CATALOGUE: tuple[Row, ...] = (
     server("origin-2", "origin-2", f"origin-2.{SITE}"),
     server("quic", "quic", f"quic.{SITE}"),
 )
+
+# The lab's root never signed for the stranger. The constrained CA it did sign for, but for other names than the site's.
+MISISSUED: tuple[Row, ...] = (
+    Row("stranger", Role.ROOT, "stranger", "ca", "a CA that nobody trusts", SKEW, 3650 * DAY, CA_MARGIN),
+    Row(
+        "constrained-ca",
+        Role.INTERMEDIATE,
+        "root",
+        "ca",
+        "eightsteps constrained CA",
+        SKEW,
+        1825 * DAY,
+        CA_MARGIN,
+        permitted=("elsewhere.example",),
+    ),
+    misissued("unknown-ca", issuer="stranger", sends=()),
+    misissued("self-signed", issuer="self-signed", sends=()),
+    misissued("wrong-name", dns_names=("somebody-else.example",), common_name="somebody-else.example"),
+    misissued("expired", starts=-31 * DAY, ends=-DAY),
+    misissued("not-yet-valid", starts=300 * DAY, ends=330 * DAY),
+    misissued("incomplete", sends=()),
+    misissued("revoked", revoked=True),
+    misissued("constrained", issuer="constrained-ca", sends=("constrained-ca",)),
+    misissued("wrong-usage", role=Role.CLIENT),
+)
+
+CATALOGUE = TRUSTED + MISISSUED

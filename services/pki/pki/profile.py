@@ -15,6 +15,7 @@ from pki.catalogue import Role, Row
 
 Extensions = list[tuple[x509.ExtensionType, bool]]  # value, critical
 
+_PURPOSES = {Role.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Role.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
 ORGANIZATION = "eightsteps lab"
 
 
@@ -47,8 +48,11 @@ def extensions(row: Row, public_key: ec.EllipticCurvePublicKey, issuer_key: ec.E
         (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), False),
     ]
-    if row.role is Role.SERVER:
-        wanted.append((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False))
+    if row.role in _PURPOSES:
+        wanted.append((x509.ExtendedKeyUsage([_PURPOSES[row.role]]), False))
+    if row.permitted:
+        permitted = [x509.DNSName(name) for name in row.permitted]
+        wanted.append((x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None), True))
     if row.dns_names:
         wanted.append((x509.SubjectAlternativeName([x509.DNSName(name) for name in row.dns_names]), False))
     return wanted
