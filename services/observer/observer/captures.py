@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from observer.document import journey_json
+from observer.frame_words import comments_of
 from observer.keylog import Secret, render
 from observer.ladder import ladder
 from observer.messages import Frame
@@ -56,7 +57,7 @@ def write(
     screenshot: bytes | None,
 ) -> Path:
     """Write the visit's folder and point `latest` at it. Raises OSError; nothing half-written has the visit's name."""
-    files = evidence_files(recordings, secrets, topology, comments_of(journey))
+    files = evidence_files(recordings, secrets, topology, comments_of(journey, frames, topology))
     files |= {
         "journey.json": journey_json(journey, topology).encode(),
         "ladder.txt": ladder(journey, Style()).encode(),
@@ -81,15 +82,6 @@ def evidence_files(
         packets = packets_in_order([recording])
         files[f"{recording.link}.pcapng"] = _pcapng([recording], packets, secrets, topology, own)
     return files
-
-
-def comments_of(journey: Journey) -> dict[int, list[str]]:
-    """What each proving frame proves, by its number in journey.pcapng."""
-    comments: dict[int, list[str]] = {}
-    for step in journey.steps:
-        for evidence in step.evidence:
-            comments.setdefault(evidence.frame, []).append(f"step {step.number}, {step.name.value}: {evidence.shows}")
-    return comments
 
 
 def _comments_by_link(recordings: Sequence[Recording], comments: Comments) -> list[dict[int, Sequence[str]]]:

@@ -68,6 +68,7 @@ td.number, th.number { white-space: nowrap; overflow-wrap: normal; }
 .step8 { --step: var(--rest); }
 svg text { font-size: 11.5px; fill: var(--ink); } svg .faint { fill: var(--faint); font-size: 10px; }
 svg .host { font-size: 13px; font-weight: 600; text-anchor: middle; }
+svg .said { fill: var(--faint); font-size: 11px; }
 svg .gutter { fill: var(--faint); font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums; }
 .life path { stroke: var(--line); } .arrow path { stroke: var(--step); stroke-width: 2; fill: none; }
 .arrow .tip, .arrow circle { fill: var(--step); stroke: none; } .copy path { stroke-width: 1; opacity: .7; }

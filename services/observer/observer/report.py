@@ -6,18 +6,17 @@ All that came from the wire passes `text` on its way in.
 from __future__ import annotations
 
 import dataclasses
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 from observer.answers import answers, frames_of
-from observer.frame_ladder import Hop, Message, columns, hops, messages
+from observer.frame_ladder import Message
+from observer.ladder_svg import SvgLadder, said
 from observer.messages import Frame
-from observer.page import clean, page, text
+from observer.page import page, text
 from observer.steps import (
     Attempt,
-    Evidence,
     Journey,
     Lookup,
     ResponseFacts,
@@ -45,13 +44,14 @@ def reports(journeys: Sequence[Journey], frames: Sequence[Frame], topology: Topo
 
 def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
     visit = journey.visit
+    drawn = SvgLadder.of(journey, frames, topology)
     state = "failed" if visit.exit_code else "whole" if journey.complete else "partial"
     parts = [
         f"<header><h1>{text(visit.url)}</h1>",
         f'<p class="verdict {state}">{text(verdict(journey))}</p>{_answers(journey)}</header>',
-        _ladder(journey, frames, topology),
+        drawn.html(),
         _waterfall(journey, waterfall(journey, frames, topology)),
-        _steps(journey),
+        _steps(drawn),
         _capture(journey),
         _hosts(topology),
         f"<footer>Visit {text(visit.id)}. Times count from Enter; #n is frame n of journey.pcapng.</footer>",
@@ -88,100 +88,6 @@ def _answers(journey: Journey) -> str:
     return f'<dl class="answers">{items}</dl>'
 
 
-# The ladder. Lengths are in units of the drawings' own, which a page as wide as they are shows as CSS pixels.
-_TIMES, _COLUMN, _WORDS = 94, 104, 290
-_ROW, _LINE, _WRAP, _PAGE = 40, 14, 48, 1280
-
-
-def _ladder(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
-    found = hops(frames, topology)
-    told = {step: messages(step, frames, found) for step in journey.steps}
-    hosts = columns((found[f.number] for group in told.values() for m in group for f in m.frames), topology)
-    width = max(_TIMES + len(hosts) * _COLUMN + _WORDS, _PAGE)
-    names = "".join(f'<text class="host" x="{_x(i)}" y="20">{text(host)}</text>' for i, host in enumerate(hosts))
-    head = (
-        f'<svg viewBox="0 0 {width} 30" role="img"><title>The hosts, from the client to the origins</title>'
-        f"<desc>{text(', '.join(hosts))}</desc>"
-        f'<text class="gutter" x="{_TIMES - 12}" y="20">since Enter</text>{names}</svg>'
-    )
-    bands = "".join(
-        f'<tr><td class="band step{step.number}">{_band_heading(step)}'
-        f"{_band(step, group, hosts, found, journey, width) if group else ''}</td></tr>"
-        for step, group in told.items()
-    )
-    return (
-        "<section><h2>What crossed the links</h2>"
-        "<p>Every message that proves a step, from host to host; a thin arrow is a copy that no step needs as proof."
-        "</p>"
-        f'<table class="ladder" role="presentation"><thead><tr><td>{head}</td></tr></thead>'
-        f"<tbody>{bands}</tbody></table></section>"
-    )
-
-
-def _band_heading(step: Step) -> str:
-    times = ""
-    if step.start_ns is not None:
-        times = f" <span>at {milliseconds(step.start_ns)}, took {milliseconds(step.duration_ns)}</span>"
-    summary = step.summary if step.status is Status.SEEN else f"{step.status.value}: {step.summary}"
-    return f"<h3><b>{step.number}</b> {text(step.name.value)}{times}</h3><p>{text(summary)}</p>"
-
-
-def _band(
-    step: Step, group: Sequence[Message], hosts: Sequence[str], found: Mapping[int, Hop], journey: Journey, width: int
-) -> str:
-    foot = _ROW * len(group)
-    lifelines = "".join(f'<path d="M{_x(i)} 0V{foot}"/>' for i in range(len(hosts)))
-    rows = "".join(_row(message, n * _ROW, hosts, found, journey) for n, message in enumerate(group))
-    return (
-        f'<svg viewBox="0 0 {width} {foot}" role="img">'
-        f"<title>Step {step.number}, {text(step.name.value)}: {len(group)} messages</title>"
-        f"<desc>{text(step.summary)}</desc>"
-        f'<g class="life">{lifelines}</g>{rows}</svg>'
-    )
-
-
-def _row(message: Message, top: int, hosts: Sequence[str], found: Mapping[int, Hop], journey: Journey) -> str:
-    first = message.frames[0]
-    words = _TIMES + len(hosts) * _COLUMN + 8
-    lines = textwrap.wrap(clean(message.shows), _WRAP, max_lines=2, placeholder="…", break_on_hyphens=False) or [""]
-    texts = "".join(
-        f'<text x="{words}" y="{top + 24 + n * _LINE - (len(lines) - 1) * _LINE // 2}">{text(line)}</text>'
-        for n, line in enumerate(lines)
-    )
-    time = f"{(first.time_ns - journey.visit.enter_ns) / 1e6:.3f}"
-    arrows = "".join(
-        _arrow(frame, found[frame.number], top, hosts, journey, frame.number in message.uncited)
-        for frame in message.frames
-    )
-    gutter = (
-        f'<text class="gutter" x="{_TIMES - 12}" y="{top + 20}">{time} ms</text>'
-        f'<text class="gutter faint" x="{_TIMES - 12}" y="{top + 33}">{first.length} bytes</text>'
-    )
-    return f"<g>{gutter}{arrows}{texts}</g>"
-
-
-def _arrow(frame: Frame, hop: Hop, top: int, hosts: Sequence[str], journey: Journey, uncited: bool) -> str:
-    start = _x(hosts.index(hop.sender))
-    end = start if hop.receiver is None else _x(hosts.index(hop.receiver))
-    y, back, middle = top + 20, -7 if end > start else 7, (start + end) // 2
-    time = f"{(frame.time_ns - journey.visit.enter_ns) / 1e6:.3f}"
-    tip = (
-        f"frame {frame.number} on {frame.link}: {hop.sender} to {hop.receiver or 'all'} "
-        f"({frame.source} to {frame.destination}), {frame.length} bytes, {time} ms after Enter: {frame.info}"
-    )
-    return (
-        f'<g class="arrow{" copy" if uncited else ""}"><title>{text(tip)}</title>'
-        f'<path d="M{start} {y}H{end + back}"/><path class="tip" d="M{end} {y}l{back} -4v8z"/>'
-        f'<circle cx="{start}" cy="{y}" r="2.5"/>'
-        f'<text x="{middle}" y="{y - 5}">{text(frame.link)} #{frame.number}</text>'
-        f'<text class="faint" x="{middle}" y="{y + 13}">{time}</text></g>'
-    )
-
-
-def _x(index: int) -> int:
-    return _TIMES + index * _COLUMN + _COLUMN // 2
-
-
 _PHASES = (PhaseName.DNS, PhaseName.CONNECT, PhaseName.TLS, PhaseName.WAIT, PhaseName.RECEIVE)
 
 
@@ -216,14 +122,14 @@ def _short(time_ns: int | None) -> str:
     return "-" if time_ns is None else f"{time_ns / 1e6:.2f}"
 
 
-def _steps(journey: Journey) -> str:
+def _steps(drawn: SvgLadder) -> str:
     rows = "".join(
         f'<tr class="step{step.number}"><th scope="row"><b>{step.number}</b> {text(step.name.value)}'
         f'<small class="{step.status.value}">{step.status.value}</small></th>'
         f'<td class="number">{_short(step.start_ns)}</td><td class="number">{_short(step.duration_ns)}</td>'
         f"<td>{text(step.summary)}{_value(step.facts) if step.facts else ''}</td>"
-        f"<td>{_evidence(step.evidence)}</td></tr>"
-        for step in journey.steps
+        f"<td>{_evidence(step, group, drawn.topology)}</td></tr>"
+        for step, group in drawn.steps
     )
     heads = '<th scope="col">step</th><th scope="col" class="number">at</th><th scope="col" class="number">took</th>'
     return (
@@ -233,8 +139,13 @@ def _steps(journey: Journey) -> str:
     )
 
 
-def _evidence(evidence: Iterable[Evidence]) -> str:
-    items = "".join(f"<li><b>{text(e.link)} #{e.frame}</b> {text(e.shows)}</li>" for e in evidence)
+def _evidence(step: Step, group: Sequence[Message], topology: Topology) -> str:
+    """The step's messages, each with its frames on every link that they are cited on."""
+    items = ""
+    for message in group:
+        cited = (frame for frame in message.frames if frame.number not in message.uncited)
+        frames = " ".join(f"<b>{text(frame.link)} #{frame.number}</b>" for frame in cited)
+        items += f"<li>{frames} {text(said(step, message, topology))}</li>"
     return f"<ul>{items}</ul>" if items else "none"
 
 

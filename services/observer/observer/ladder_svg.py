@@ -1,0 +1,137 @@
+"""The ladder as HTML with drawings inside: hosts as columns, an arrow for each message, grouped by step. Pure.
+
+Lengths are in units of the drawings' own, which a page as wide as they are shows as CSS pixels.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from observer.frame_ladder import Hop, Message, columns, hops, messages
+from observer.frame_words import words
+from observer.messages import Frame
+from observer.page import clean, text
+from observer.steps import Evidence, Journey, Status, Step
+from observer.style import milliseconds
+from observer.topology import Topology
+
+_TIMES, _COLUMN, _WORDS = 94, 104, 290
+_ROW, _LINE, _WRAP, _LINES, _PAGE = 46, 13, 52, 3, 1280
+
+
+@dataclass(frozen=True, slots=True)
+class SvgLadder:
+    """What is drawn: each step's messages over the columns of `hosts`."""
+
+    enter_ns: int
+    topology: Topology
+    found: Mapping[int, Hop]
+    steps: tuple[tuple[Step, tuple[Message, ...]], ...]
+    hosts: tuple[str, ...]
+
+    @staticmethod
+    def of(journey: Journey, frames: Sequence[Frame], topology: Topology) -> SvgLadder:
+        found = hops(frames, topology)
+        steps = tuple((step, tuple(messages(step, frames, found))) for step in journey.steps)
+        drawn = (found[frame.number] for _, group in steps for message in group for frame in message.frames)
+        return SvgLadder(journey.visit.enter_ns, topology, found, steps, columns(drawn, topology))
+
+    @property
+    def width(self) -> int:
+        return max(_TIMES + len(self.hosts) * _COLUMN + _WORDS, _PAGE)
+
+    def html(self) -> str:
+        """The whole ladder, as a section of a page."""
+        bands = "".join(
+            f'<tr><td class="band step{step.number}">{_heading(step)}{self._band(step, group)}</td></tr>'
+            for step, group in self.steps
+        )
+        return (
+            "<section><h2>What crossed the links</h2><p>Every message that proves a step, from host to host; a thin "
+            'arrow is a copy that no step needs as proof.</p><table class="ladder" role="presentation">'
+            f"<thead><tr><td>{self._head()}</td></tr></thead><tbody>{bands}</tbody></table></section>"
+        )
+
+    def _head(self) -> str:
+        names = "".join(
+            f'<text class="host" x="{_x(index)}" y="20">{text(host)}</text>' for index, host in enumerate(self.hosts)
+        )
+        return (
+            f'<svg viewBox="0 0 {self.width} 30" role="img"><title>The hosts, from the client to the origins</title>'
+            f"<desc>{text(', '.join(self.hosts))}</desc>"
+            f'<text class="gutter" x="{_TIMES - 12}" y="20">since Enter</text>{names}'
+            f'<text class="said" x="{self._said}" y="20">what it says</text></svg>'
+        )
+
+    def _band(self, step: Step, group: Sequence[Message]) -> str:
+        if not group:
+            return ""
+        foot = _ROW * len(group)
+        lifelines = "".join(f'<path d="M{_x(index)} 0V{foot}"/>' for index in range(len(self.hosts)))
+        rows = "".join(self._row(step, message, n * _ROW) for n, message in enumerate(group))
+        return (
+            f'<svg viewBox="0 0 {self.width} {foot}" role="img">'
+            f"<title>Step {step.number}, {text(step.name.value)}: {len(group)} messages</title>"
+            f"<desc>{text(step.summary)}</desc>"
+            f'<g class="life">{lifelines}</g>{rows}</svg>'
+        )
+
+    def _row(self, step: Step, message: Message, top: int) -> str:
+        first = message.frames[0]
+        lines = textwrap.wrap(clean(said(step, message, self.topology)), _WRAP, max_lines=_LINES, placeholder="…")
+        above = (len(lines) - 1) * _LINE // 2
+        told = "".join(
+            f'<text x="{self._said}" y="{top + 24 - above + n * _LINE}">{text(line)}</text>'
+            for n, line in enumerate(lines)
+        )
+        arrows = "".join(self._arrow(frame, top, frame.number in message.uncited) for frame in message.frames)
+        gutter = (
+            f'<text class="gutter" x="{_TIMES - 12}" y="{top + 20}">{self._since(first)} ms</text>'
+            f'<text class="gutter faint" x="{_TIMES - 12}" y="{top + 33}">{first.length} bytes</text>'
+        )
+        return f"<g>{gutter}{arrows}{told}</g>"
+
+    def _arrow(self, frame: Frame, top: int, uncited: bool) -> str:
+        hop = self.found[frame.number]
+        start = _x(self.hosts.index(hop.sender))
+        end = start if hop.receiver is None else _x(self.hosts.index(hop.receiver))
+        y, back, middle = top + 22, -7 if end > start else 7, (start + end) // 2
+        tip = (
+            f"frame {frame.number} on {frame.link}: {hop.sender} to {hop.receiver or 'all'} "
+            f"({frame.source} to {frame.destination}), {frame.length} bytes, {self._since(frame)} ms after Enter: "
+            f"{frame.info}"
+        )
+        return (
+            f'<g class="arrow{" copy" if uncited else ""}"><title>{text(tip)}</title>'
+            f'<path d="M{start} {y}H{end + back}"/><path class="tip" d="M{end} {y}l{back} -4v8z"/>'
+            f'<circle cx="{start}" cy="{y}" r="2.5"/>'
+            f'<text x="{middle}" y="{y - 5}">{text(frame.link)} #{frame.number}</text>'
+            f'<text class="faint" x="{middle}" y="{y + 13}">{self._since(frame)}</text></g>'
+        )
+
+    def _since(self, frame: Frame) -> str:
+        return f"{(frame.time_ns - self.enter_ns) / 1e6:.3f}"
+
+    @property
+    def _said(self) -> int:
+        return _TIMES + len(self.hosts) * _COLUMN + 8
+
+
+def said(step: Step, message: Message, topology: Topology) -> str:
+    """What a message says, in the words of the first frame that is cited for it."""
+    cited = next(frame for frame in message.frames if frame.number not in message.uncited)
+    return words(step, Evidence(cited.link, cited.number, message.shows), cited, topology)
+
+
+def _heading(step: Step) -> str:
+    times = ""
+    if step.start_ns is not None:
+        times = f" <span>at {milliseconds(step.start_ns)}, took {milliseconds(step.duration_ns)}</span>"
+    summary = step.summary if step.status is Status.SEEN else f"{step.status.value}: {step.summary}"
+    return f"<h3><b>{step.number}</b> {text(step.name.value)}{times}</h3><p>{text(summary)}</p>"
+
+
+def _x(index: int) -> int:
+    return _TIMES + index * _COLUMN + _COLUMN // 2
