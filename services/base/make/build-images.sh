@@ -52,4 +52,4 @@ while [ -n "$stale" ]; do
     following building "$work/*.log" build_ready || exit 1
     stale=$later
 done
-docker image prune --force --filter label=eightsteps.source >/dev/null  # what the new ones replaced
+sh services/base/make/prune-images.sh

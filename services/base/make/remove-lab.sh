@@ -18,7 +18,7 @@ sh services/base/make/stop-lab.sh --quiet --all-volumes
 images_with() { docker image ls --filter "label=$1" --format '{{.Repository}}:{{.Tag}}'; }
 
 images_with eightsteps.source | { grep "^$LAB-" || true; } | xargs -r docker image rm >/dev/null
-docker image prune --force --filter label=eightsteps.source >/dev/null
+sh services/base/make/prune-images.sh
 # Debian's image goes only if it was made here and no other lab stands on it.
 if [ -z "$(images_with eightsteps.source)" ]; then
     images_with eightsteps.bootstrapped=yes | { grep -x debian:trixie-slim || true; } | xargs -r docker image rm >/dev/null
