@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from golden_visits import Golden
+from golden_visits import Golden, golden
 from observer.dissect import AGGREGATOR, FIELDS, SEPARATOR, DissectionError, frames, nanoseconds, unescaped
 from observer.messages import Frame, HttpVersion
 
@@ -121,3 +123,25 @@ def test_a_golden_visit_holds_one_request_and_one_response_on_each_link(any_visi
             (front, "GET", "/", None),
             (front, None, None, 200),
         ]
+
+
+def test_each_http2_frame_has_its_stream() -> None:
+    told = [f for f in golden("2").frames if f.http2_frame_types]
+    assert told and all(len(f.http2_frame_types) == len(f.http2_stream_ids) for f in told)
+    assert {stream for f in told for stream in f.http2_stream_ids} == {0, 1}
+
+
+def test_each_quic_stream_frame_has_its_place_in_the_stream() -> None:
+    sent = [f for f in golden("3").frames if f.link == "home" and f.quic and f.source.endswith(".3.10")]
+    data = [d for f in sent if f.quic for d in f.quic.stream_data if d.stream == 0]
+    assert data and data[0].offset == 0 and data[-1].last
+    for before, after in pairwise(data):
+        assert before.length is not None and before.offset + before.length == after.offset
+
+
+def test_selective_acknowledgments_are_as_on_the_wire() -> None:
+    left, right = many("11", "201"), many("21", "301")
+    told = {"tcp__stream": "0", "tcp__ack_raw": str(2**32 - 100), "tcp__ack": "1"}
+    found = only(line(**told, tcp__options__sack_le=left, tcp__options__sack_re=right))
+    assert found.tcp is not None
+    assert found.tcp.selective_acknowledgments == ((2**32 - 90, 2**32 - 80), (100, 200))

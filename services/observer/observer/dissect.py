@@ -25,6 +25,7 @@ from observer.messages import (
     RecordType,
     ResourceRecord,
     ServerHello,
+    StreamData,
     TcpFlags,
     TcpSegment,
     TlsMessages,
@@ -62,6 +63,9 @@ FIELDS: tuple[str, ...] = (
     "tcp.checksum",
     "tcp.options.mss_val",
     "tcp.analysis.retransmission",
+    "tcp.ack",
+    "tcp.options.sack_le",
+    "tcp.options.sack_re",
     "udp.srcport",
     "udp.dstport",
     "udp.stream",
@@ -111,6 +115,10 @@ FIELDS: tuple[str, ...] = (
     "quic.frame_type",
     "quic.stream.stream_id",
     "quic.stream.fin",
+    "quic.stream.offset",
+    "quic.stream.length",
+    "quic.packet_number",
+    "tls.quic.parameter.type",
     "quic.dcid",
     "quic.scid",
     "http.request.method",
@@ -133,6 +141,8 @@ _RR_TYPES = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 15: "MX", 16: "TXT", 28: "AA
 _RR_DATA = {"A": "dns.a", "AAAA": "dns.aaaa", "CNAME": "dns.cname", "NS": "dns.ns"}
 _H2_DATA, _H2_HEADERS = 0, 1
 _PSK_EXTENSION = 41
+_SEQUENCE_SPACE = 1 << 32
+_STREAM, _STREAM_BITS, _HAS_OFFSET, _HAS_LENGTH, _IS_LAST = 0x08, 0x07, 0x04, 0x02, 0x01
 
 
 class DissectionError(ValueError):
@@ -214,6 +224,7 @@ def frame(fields: Fields, link_of_interface: dict[str, str]) -> Frame:
         quic=_quic(fields),
         http=http,
         http2_frame_types=fields.numbers("http2.type"),
+        http2_stream_ids=fields.numbers("http2.streamid"),
         ended_streams=_ended_streams(fields),
     )
 
@@ -245,8 +256,16 @@ def _tcp(fields: Fields) -> TcpSegment | None:
         flags=TcpFlags((fields.number("tcp.flags") or 0) & 0x1F),
         maximum_segment_size=fields.number("tcp.options.mss_val"),
         retransmission=bool(fields.values[_INDEX["tcp.analysis.retransmission"]]),
+        selective_acknowledgments=_selective_acknowledgments(fields),
         checksum=fields.number("tcp.checksum"),
     )
+
+
+def _selective_acknowledgments(fields: Fields) -> tuple[tuple[int, int], ...]:
+    """As on the wire: tshark prints the edges, as it does `tcp.ack`, relative to the initial sequence number."""
+    edges = zip(fields.numbers("tcp.options.sack_le"), fields.numbers("tcp.options.sack_re"), strict=False)
+    base = (fields.number("tcp.ack_raw") or 0) - (fields.number("tcp.ack") or 0)
+    return tuple(((left + base) % _SEQUENCE_SPACE, (right + base) % _SEQUENCE_SPACE) for left, right in edges)
 
 
 def _udp(fields: Fields) -> UdpDatagram | None:
@@ -328,6 +347,8 @@ def _tls(fields: Fields) -> TlsMessages | None:
         certificates=tuple(bytes.fromhex(value.replace(":", "")) for value in fields.all("tls.handshake.certificate")),
         selected_protocol=protocols[0] if protocols and not from_client else None,
         alerts=_alerts(fields),
+        extensions=fields.numbers("tls.handshake.extension.type"),
+        transport_parameters=fields.numbers("tls.quic.parameter.type"),
     )
 
 
@@ -392,6 +413,23 @@ def _quic(fields: Fields) -> QuicPackets | None:
         stream_ids=fields.numbers("quic.stream.stream_id"),
         destination_connection_id=fields.first("quic.dcid"),
         source_connection_id=fields.first("quic.scid"),
+        packet_numbers=fields.numbers("quic.packet_number"),
+        stream_data=_stream_data(fields),
+    )
+
+
+def _stream_data(fields: Fields) -> tuple[StreamData, ...]:
+    """The STREAM frames: the low bits of a frame's type say whether it has an offset and a length (RFC 9000, 19.8)."""
+    types = [kind for kind in fields.numbers("quic.frame_type") if kind & ~_STREAM_BITS == _STREAM]
+    offsets, lengths = iter(fields.numbers("quic.stream.offset")), iter(fields.numbers("quic.stream.length"))
+    return tuple(
+        StreamData(
+            stream,
+            next(offsets, 0) if kind & _HAS_OFFSET else 0,
+            next(lengths, None) if kind & _HAS_LENGTH else None,
+            bool(kind & _IS_LAST),
+        )
+        for stream, kind in zip(fields.numbers("quic.stream.stream_id"), types, strict=False)
     )
 
 

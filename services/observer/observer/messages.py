@@ -63,7 +63,10 @@ class HttpVersion(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TcpSegment:
-    """RFC 9293. Sequence numbers as on the wire; `stream` is the dissector's number of the connection on its link."""
+    """RFC 9293. Sequence numbers as on the wire; `stream` is the dissector's number of the connection on its link.
+
+    `selective_acknowledgments` are the blocks that arrived beyond a hole: first byte, first byte after (RFC 2018).
+    """
 
     source_port: int
     destination_port: int
@@ -75,6 +78,7 @@ class TcpSegment:
     maximum_segment_size: int | None = None
     retransmission: bool = False
     checksum: int | None = None
+    selective_acknowledgments: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,23 @@ class TlsMessages:
     certificates: tuple[bytes, ...] = ()
     selected_protocol: str | None = None
     alerts: tuple[Alert, ...] = ()
+    extensions: tuple[int, ...] = ()
+    """Of all its messages, in order, as registered (RFC 8446, section 4.2)."""
+    transport_parameters: tuple[int, ...] = ()
+    """Inside QUIC (RFC 9000, section 18.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamData:
+    """A QUIC STREAM frame (RFC 9000, section 19.8), offset and length in bytes.
+
+    `length` None: up to the end of its packet. `last`: the stream ends here (FIN).
+    """
+
+    stream: int
+    offset: int
+    length: int | None
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +208,8 @@ class QuicPackets:
     stream_ids: tuple[int, ...]
     destination_connection_id: str | None
     source_connection_id: str | None
+    packet_numbers: tuple[int, ...] = ()
+    stream_data: tuple[StreamData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +240,7 @@ class Frame:
     `source` and `destination` are IP addresses where there is IP, else hardware addresses. `identification` and
     `fragment_offset` (in bytes) are IPv4's (RFC 791, section 3.1).
 
+    `http2_stream_ids` has the stream of each of `http2_frame_types`; both are told where a frame's last byte is.
     `ended_streams` are the HTTP/2 and HTTP/3 streams whose sender says here that it sends no more on them.
     """
 
@@ -241,4 +265,5 @@ class Frame:
     quic: QuicPackets | None = None
     http: tuple[HttpMessage, ...] = ()
     http2_frame_types: tuple[int, ...] = ()
+    http2_stream_ids: tuple[int, ...] = ()
     ended_streams: tuple[int, ...] = ()
