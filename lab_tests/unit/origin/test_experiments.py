@@ -111,6 +111,16 @@ class TestMisbehaviour:
             self.ask("/hangup", "origin=origin-1", socket)
         assert socket.sent == b""
 
+    @pytest.mark.parametrize(("query", "head_is_whole"), [("", False), ("in=body", True)])
+    def test_a_cut_response_ends_before_its_own_head_says_so(self, query: str, head_is_whole: bool) -> None:
+        socket = RecordingSocket()
+        with pytest.raises(BrokenPipeError):
+            self.ask("/cut", query, socket)
+        assert socket.sent.startswith(b"HTTP/1.1 200 OK\r\n")
+        head, blank, body = socket.sent.partition(b"\r\n\r\n")
+        assert bool(blank) is head_is_whole
+        assert not blank or len(body) < int(head.rpartition(b" ")[2])
+
     @pytest.mark.parametrize(
         ("path", "query"), [("/hangup", "origin=origin-2"), ("/garbage", "origin=origin-2"), ("/", "")]
     )

@@ -37,6 +37,7 @@ def blueprint(ailments: Ailments, origin: str) -> Blueprint:
         return jsonify(origin=patient, until_ms=until_ms), 202
 
     @experiments.get("/slow")
+    @experiments.get("/impatient")  # the same, where the balancer's patience is short
     def slow() -> ResponseReturnValue:
         wait_ms = _number("ms", 0, LONGEST_WAIT_MS)
         time.sleep(wait_ms / 1000)
@@ -46,9 +47,10 @@ def blueprint(ailments: Ailments, origin: str) -> Blueprint:
     def fail() -> ResponseReturnValue:
         raise RuntimeError("somebody asked for /fail")
 
-    # What these two do otherwise is in misbehaviour.py, below HTTP.
+    # What these do otherwise is in misbehaviour.py, below HTTP.
     @experiments.route("/garbage", methods=METHODS)
     @experiments.route("/hangup", methods=METHODS)
+    @experiments.route("/cut", methods=METHODS)
     def spared() -> ResponseReturnValue:
         return jsonify(origin=origin, says="the other origin misbehaves, not this one")
 
