@@ -7,6 +7,7 @@
 ##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
 ##                                    URL= any address of the site; TLS=1.2 or 1.3
 ##   make visit FRAMES=1              every frame of the visit instead of its steps
+##   make up MONITOR=1                Prometheus, too: it watches balancer and origins, and fires alerts
 ##   make down                        stop: no container, network or firewall rule is left (the lab's own CA is)
 ##   make clean                       down, and remove images, volumes and captures (asks; YES=1 does not)
 ##
@@ -30,6 +31,8 @@
 ## Two labs on one machine: each has a name (at most 10 small letters and digits) and the first half of its addresses.
 ##   make up LAB=other LAB_NET=10.88  and LAB=other with every other target
 ##   make up LAB_PORT=9000            the viewer's port on 127.0.0.1; otherwise 8000 and LAB_NET's second number (8077)
+##   make up MONITOR=1 MONITOR_PORT=9090
+##                                    Prometheus' port on 127.0.0.1; otherwise 7000 and that number (7077)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -51,8 +54,11 @@ endif
 ids := $(shell id -u; id -g)
 LAB_UID := $(if $(filter 0,$(firstword $(ids))),$(or $(SUDO_UID),0),$(firstword $(ids)))
 LAB_GID := $(if $(filter 0,$(firstword $(ids))),$(or $(SUDO_GID),0),$(lastword $(ids)))
+ifndef MONITOR_PORT
+MONITOR_PORT := $(shell printf '7%03d' '$(lastword $(subst ., ,$(LAB_NET)))' 2>/dev/null)
+endif
 COMPOSE_PROJECT_NAME := $(LAB)
-export LAB LAB_NET LAB_PORT LAB_UID LAB_GID COMPOSE_PROJECT_NAME
+export LAB LAB_NET LAB_PORT MONITOR_PORT LAB_UID LAB_GID COMPOSE_PROJECT_NAME
 
 # A variable counts only when given on the command line: some systems have HOST in every environment. `value`, because
 # an address may hold a dollar sign.
@@ -62,6 +68,7 @@ run := @exec sh services/base/make
 
 .PHONY: up visit down clean wireshark explain test claims claim bench shell logs lint unit base help
 
+up: export UP_MONITOR = $(call given,MONITOR)
 up:
 	$(run)/start-lab.sh
 

@@ -117,6 +117,7 @@ def make_machine(folder: Path) -> Machine:
             "LAB": "eightsteps",
             "LAB_NET": "10.77",
             "LAB_PORT": "8077",
+            "MONITOR_PORT": "7077",
             "LAB_UID": str(os.getuid()),
             "LAB_GID": str(os.getgid()),
         },

@@ -17,7 +17,7 @@ VISIT = "exec -e NO_COLOR eightsteps-observer visit"
 
 
 def make(machine: Machine, *words: str, **environment: str) -> str:
-    for name in ("LAB", "LAB_NET", "LAB_PORT", "LAB_UID", "LAB_GID", "MAKEFLAGS"):
+    for name in ("LAB", "LAB_NET", "LAB_PORT", "MONITOR_PORT", "LAB_UID", "LAB_GID", "MAKEFLAGS"):
         machine.environment.pop(name, None)
     outcome = machine.command("make", *words, **environment)
     assert outcome.status == 0, outcome
@@ -29,7 +29,7 @@ def exported(machine: Machine, *words: str, **environment: str) -> dict[str, str
     with (machine.folder / "lab/Makefile").open("a") as makefile:
         makefile.write("\nprint-environment:\n\t@env\n")
     lines = make(machine, "print-environment", *words, **environment).splitlines()
-    return dict(line.split("=", 1) for line in lines if line.startswith(("LAB", "COMPOSE_")))
+    return dict(line.split("=", 1) for line in lines if line.startswith(("LAB", "COMPOSE_", "MONITOR_")))
 
 
 def visit(machine: Machine, *words: str, **environment: str) -> str:
@@ -53,7 +53,14 @@ def test_help_names_every_target(machine: Machine) -> None:
 def test_help_gives_an_example_of_every_variable(machine: Machine) -> None:
     makefile = (CHECKOUT / "Makefile").read_text()
     said = make(machine, "help")
-    for variable in {*re.findall(r"call given,(\w+)", makefile), "LAB", "LAB_NET", "LAB_PORT", "PYTHON"}:
+    for variable in {
+        *re.findall(r"call given,(\w+)", makefile),
+        "LAB",
+        "LAB_NET",
+        "LAB_PORT",
+        "MONITOR_PORT",
+        "PYTHON",
+    }:
         assert re.search(rf"\b{variable}=\S", said), f"{variable} is not in make help"
 
 
@@ -67,11 +74,10 @@ def test_defaults_come_from_dot_env_and_the_rest_follows(machine: Machine) -> No
     assert (names["LAB_NET"], names["LAB_PORT"]) == ("10.77", "8077")
 
 
-@pytest.mark.parametrize(
-    ("net", "port"), [("10.88", "8088"), ("10.5", "8005"), ("192.168", "8168"), ("10.255", "8255")]
-)
-def test_the_port_follows_from_the_network(machine: Machine, net: str, port: str) -> None:
-    assert exported(machine, f"LAB_NET={net}")["LAB_PORT"] == port
+@pytest.mark.parametrize(("net", "port"), [("10.88", "088"), ("10.5", "005"), ("192.168", "168"), ("10.255", "255")])
+def test_the_ports_follow_from_the_network(machine: Machine, net: str, port: str) -> None:
+    names = exported(machine, f"LAB_NET={net}")
+    assert (names["LAB_PORT"], names["MONITOR_PORT"]) == (f"8{port}", f"7{port}")
 
 
 def test_the_command_line_goes_before_the_environment_and_both_before_dot_env(machine: Machine) -> None:

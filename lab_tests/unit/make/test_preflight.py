@@ -114,6 +114,7 @@ def test_anything_but_half_a_private_address_is_refused(machine: Machine, net: s
 @pytest.mark.parametrize("port", ["", "80a", "-1", "100000"])
 def test_a_port_must_be_one(machine: Machine, port: str) -> None:
     assert f"LAB_PORT={port}: give a port number" in problem_of(machine, LAB_PORT=port)
+    assert f"MONITOR_PORT={port}: give a port number" in problem_of(machine, MONITOR_PORT=port)
 
 
 # ---------------------------------------------------------------- what others hold

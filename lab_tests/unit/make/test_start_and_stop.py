@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from machine import Machine, Outcome
@@ -56,6 +58,45 @@ def test_a_start_for_the_tests_visits_nothing(startable: Machine) -> None:
 def test_compose_is_not_left_to_build_and_takes_away_what_is_no_longer_a_service(startable: Machine) -> None:
     start(startable)
     assert told(startable, "compose up") == ["compose up -d --no-build --remove-orphans"]
+
+
+def with_a_note_of_what_is_built(machine: Machine) -> Path:
+    note = machine.folder / "built"
+    (machine.folder / "lab/services/base/make/build-images.sh").write_text(
+        f'echo "${{*:-lab}} ${{COMPOSE_PROFILES:-}}" >>{note}\n'
+    )
+    return note
+
+
+def test_the_monitor_comes_on_request(startable: Machine) -> None:
+    built = with_a_note_of_what_is_built(startable)
+    outcome = startable.run("start-lab.sh", UP_MONITOR="1")
+    assert outcome.status == 0, outcome
+    assert built.read_text() == "lab \nmonitor monitor\n"
+    assert "Prometheus watches: http://127.0.0.1:7077/alerts" in outcome.said
+
+
+def test_a_monitor_that_runs_stays_with_the_lab(startable: Machine) -> None:
+    startable.docker_answers(f"ps -q --filter {OWN} --filter label=com.docker.compose.service=monitor", "m1\n")
+    built = with_a_note_of_what_is_built(startable)
+    assert start(startable).status == 0
+    assert "monitor monitor\n" in built.read_text()
+
+
+def test_nobody_asked_for_a_monitor(startable: Machine) -> None:
+    built = with_a_note_of_what_is_built(startable)
+    outcome = start(startable)
+    assert built.read_text() == "lab \n"
+    assert "Prometheus" not in outcome.said
+
+
+def test_the_monitors_port_is_looked_at_only_if_it_is_wanted(startable: Machine) -> None:
+    startable.listens("0100007F:1BA5")
+    assert start(startable).status == 0
+    outcome = startable.run("start-lab.sh", UP_MONITOR="1")
+    assert outcome.status == 1
+    assert outcome.errors[0].startswith("error: port 7077 on 127.0.0.1 is taken")
+    assert "MONITOR_PORT=9077" in outcome.errors[0]
 
 
 def test_every_host_is_asked_but_the_one_shot(startable: Machine) -> None:

@@ -38,6 +38,9 @@ check_names() {
     case $LAB_PORT in
         *[!0-9]* | '' | ??????*) found "LAB_PORT=$LAB_PORT: give a port number, say LAB_PORT=8088" ;;
     esac
+    case $MONITOR_PORT in
+        *[!0-9]* | '' | ??????*) found "MONITOR_PORT=$MONITOR_PORT: give a port number, say MONITOR_PORT=9090" ;;
+    esac
     [ $found = 0 ] || exit 1
 }
 
@@ -149,12 +152,13 @@ check_bridges() {
     done
 }
 
+# check_port VARIABLE PORT CONTAINER INSIDE: whether PORT is free for what CONTAINER serves on INSIDE.
 check_port() {
-    [ "$(docker port "$LAB-observer" 8000/tcp 2>/dev/null | head -n 1)" != "127.0.0.1:$LAB_PORT" ] || return 0
+    [ "$(docker port "$LAB-$3" "$4/tcp" 2>/dev/null | head -n 1)" != "127.0.0.1:$2" ] || return 0
     # Listening sockets (state 0A) on 127.0.0.1 or on every address.
-    holder=$(cat "$proc/net/tcp" "$proc/net/tcp6" 2>/dev/null | awk -v port="$(printf '%04X' "$LAB_PORT")" '
+    holder=$(cat "$proc/net/tcp" "$proc/net/tcp6" 2>/dev/null | awk -v port="$(printf '%04X' "$2")" '
         $4 == "0A" && $2 ~ ("^(0100007F|0+|0000000000000000FFFF00000100007F):" port "$") { print "yes"; exit }')
-    [ -z "$holder" ] || found "port $LAB_PORT on 127.0.0.1 is taken: $other make up LAB=other LAB_NET=10.88 (or only another port: LAB_PORT=9$(echo "$LAB_PORT" | cut -c 2-))"
+    [ -z "$holder" ] || found "port $2 on 127.0.0.1 is taken: $other make up LAB=other LAB_NET=10.88 (or only another port: $1=9$(echo "$2" | cut -c 2-))"
 }
 
 # ---------------------------------------------------------------- room
@@ -187,7 +191,8 @@ check_compose
 check_other_folder
 check_subnets
 check_bridges
-check_port
+check_port LAB_PORT "$LAB_PORT" observer 8000
+[ "${UP_MONITOR:-}" != 1 ] || check_port MONITOR_PORT "$MONITOR_PORT" monitor 9090
 check_disk
 check_captures
 exit $found

@@ -1,6 +1,6 @@
 #!/bin/sh
 # `make up`: from nothing to a running lab, and one visit to show it.
-#   start-lab.sh [--no-visit]
+#   UP_MONITOR=1 start-lab.sh [--no-visit]     UP_MONITOR=1: with Prometheus
 set -eu
 . services/base/make/progress.sh
 
@@ -26,6 +26,11 @@ trap at_exit EXIT
 trap 'exit 130' INT TERM
 
 sh services/base/make/build-images.sh
+# Once it runs, the monitor is a host like the others.
+if [ "${UP_MONITOR:-}" = 1 ] || [ -n "$(docker ps -q --filter "$own" --filter label=com.docker.compose.service=monitor)" ]; then
+    export COMPOSE_PROFILES=monitor
+    sh services/base/make/build-images.sh monitor
+fi
 
 # What Docker's own clock said before the start: logs are asked for from there.
 before=$(date +%s)
@@ -46,9 +51,9 @@ fi
 
 sh services/base/make/wait-healthy.sh
 started=yes
-
 [ "${1:-}" != --no-visit ] || exit 0
 sh services/base/make/visit.sh || fail "the lab is up, but the visit failed: see $(make_command logs)"
+[ -z "${COMPOSE_PROFILES:-}" ] || say "Prometheus watches: http://127.0.0.1:$MONITOR_PORT/alerts"
 cat <<TEXT
 
 Next:

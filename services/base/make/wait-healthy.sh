@@ -16,10 +16,12 @@ at_exit() {
 trap at_exit EXIT
 trap 'exit 130' INT TERM
 
-# A one-shot that is done has nothing to say any more; it is the only kind that may end.
+# A one-shot that is done has nothing to say any more, and what runs on request only (compose.yaml labels it) may be off;
+# nothing else may end.
 hosts=''
 docker ps -aq --filter "label=com.docker.compose.project=$LAB" --filter label=com.docker.compose.oneoff=False \
-    | xargs -r docker inspect --format '{{.Name}} {{with .Config.Healthcheck}}{{index .Test 0}}{{end}}' >"$work/containers"
+    | xargs -r docker inspect --format '{{.Name}}{{if or .State.Running (not (index .Config.Labels "eightsteps.on-request"))}} {{with .Config.Healthcheck}}{{index .Test 0}}{{end}}{{end}}' \
+    >"$work/containers"
 while read -r name check; do
     [ "$check" = NONE ] || [ -z "$check" ] || hosts="$hosts ${name#/}"
 done <"$work/containers"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from origin import envelope, experiments, order_api, pages, refusals
+from origin import envelope, experiments, metrics, order_api, pages, refusals
 from origin.accounts import Accounts, signing_key
 from origin.ailments import Ailments
 from origin.database import Database
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["database"] = database
     envelope.attach(app, settings.name)
     refusals.attach(app, settings.name)
+    metrics.attach(app)
     app.register_blueprint(pages.blueprint(accounts, settings.name))
     app.register_blueprint(order_api.blueprint(OrderStore(database), accounts))
     app.register_blueprint(experiments.blueprint(Ailments(database), settings.name))

@@ -11,6 +11,7 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
+from origin import metrics
 from origin.tls import RollingContext
 
 HOST = os.uname().nodename
@@ -49,6 +50,7 @@ contexts: RollingContext | None = None
 def post_worker_init(worker: Any) -> None:
     """Make the first context in the worker, before it accepts: without a certificate it must not start."""
     global contexts
+    metrics.serve(os.environ["METRICS"])
     contexts = RollingContext(CERTIFICATE, KEY_LOGS, HOST, time.time)
 
 
