@@ -12,7 +12,7 @@ from typing import Any
 from observer.steps import Journey
 from observer.topology import Interface, Topology
 
-VERSION = 1
+VERSION = 2
 SCHEMA_ID = f"eightsteps/journey/{VERSION}"
 
 

@@ -21,6 +21,7 @@ from observer.scene import same
 from observer.steps import Journey, LinkCapture, Visit
 from observer.style import Style
 from observer.topology import Topology
+from observer.transit import transit_of
 from observer.tshark import dissect_file
 
 # Section Header Block; pcap in microseconds and nanoseconds, in both byte orders.
@@ -73,6 +74,7 @@ def journeys(frames: Sequence[Frame], topology: Topology) -> list[Journey]:
     """
     found = connections(frames)
     behind = _behind_others(found)
+    transit = transit_of(frames, topology)
     known: set[str] = set()
     told: list[Journey] = []
     for connection in found:
@@ -80,7 +82,7 @@ def journeys(frames: Sequence[Frame], topology: Topology) -> list[Journey]:
         known.add(connection.identity or "")
         if mine and not any(same(connection, other) for other in behind):
             visit = _visit(connection, frames, len(told) + 1)
-            told.append(journey(visit, frames, _capture(frames, connection), topology, connection))
+            told.append(journey(visit, frames, _capture(frames, connection), topology, connection, transit))
     return told
 
 

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 
 from observer import http_steps, opening_steps
 from observer.connections import Connection
+from observer.conservation import conservation
 from observer.exchanges import Exchange
 from observer.messages import Frame
 from observer.scene import Scene, scene_of
 from observer.steps import Journey, LinkCapture, Resource, Visit
 from observer.topology import Topology
+from observer.transit import Transit, transit_of
+from observer.whereabouts import Whereabouts
 
 
 def journey(
@@ -23,26 +26,32 @@ def journey(
     capture: Sequence[LinkCapture],
     topology: Topology,
     first: Connection | None = None,
+    transit: Transit | None = None,
 ) -> Journey:
     """Tell `visit` from `frames` (in order of time, all links together) and the tap's word on each link.
 
-    The first link of `capture` is the client's own. `first` is the visit's one connection, where that is known.
+    The first link of `capture` is the client's own. `first` is the visit's one connection, where that is known, and
+    `transit` what went through forwarding hosts, where somebody has looked already.
     """
     scene = scene_of(visit, frames, capture, topology, first)
+    transit = transit_of(frames, topology) if transit is None else transit
+    whereabouts = Whereabouts(frames, transit, visit.enter_ns)
+    steps = (
+        opening_steps.dns_step(scene),
+        opening_steps.tcp_step(scene),
+        opening_steps.tls_step(scene),
+        http_steps.request_step(scene),
+        http_steps.processing_step(scene),
+        http_steps.response_step(scene),
+        http_steps.rendering_step(scene),
+        http_steps.kept_open_step(scene),
+    )
     return Journey(
         visit=visit,
         capture=scene.capture,
-        steps=(
-            opening_steps.dns_step(scene),
-            opening_steps.tcp_step(scene),
-            opening_steps.tls_step(scene),
-            http_steps.request_step(scene),
-            http_steps.processing_step(scene),
-            http_steps.response_step(scene),
-            http_steps.rendering_step(scene),
-            http_steps.kept_open_step(scene),
-        ),
+        steps=tuple(whereabouts.added_to(step) for step in steps),
         resources=tuple(_resource(scene, exchange) for exchange in scene.mine),
+        conservation=conservation(transit, capture, topology.name),
     )
 
 

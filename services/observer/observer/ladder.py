@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from observer.answers import answers, frames_of
-from observer.steps import DnsFacts, Journey, ProcessingFacts, Status, Step, StepName
+from observer.steps import Conserved, DnsFacts, Journey, ProcessingFacts, Status, Step, StepName
 from observer.style import BOLD, DIM, GREEN, RED, YELLOW, Style, headings, milliseconds
 from observer.topology import LINKS
 
@@ -24,7 +24,7 @@ def ladder(journey: Journey, style: Style) -> str:
     lines = [*_title(journey, style), "", *drawing.heading()]
     for step in journey.steps:
         lines += drawing.rung(step)
-    lines += ["", *_answers(journey, style), "", *_capture_lines(journey, style)]
+    lines += ["", *_answers(journey, style), "", *_capture_lines(journey, style), *_conservation_lines(journey, style)]
     return "\n".join(lines) + "\n"
 
 
@@ -148,3 +148,11 @@ def _capture_lines(journey: Journey, style: Style) -> list[str]:
         return [style.paint(f"  {part}", DIM) for part in whole]
     bad = [f"{link.link}: {'; '.join(link.reasons)}" for link in journey.capture if not link.complete]
     return [style.paint(f"  {part}", RED) for part in style.wrapped(f"capture incomplete: {' / '.join(bad)}", used=2)]
+
+
+def _conservation_lines(journey: Journey, style: Style) -> list[str]:
+    conservation = journey.conservation
+    if not conservation.crossings:
+        return []  # one link: nothing went on to another
+    colour = {Conserved.YES: DIM, Conserved.NO: RED, Conserved.UNKNOWN: YELLOW}[conservation.conserved]
+    return [style.paint(f"  {part}", colour) for part in style.wrapped(f"conservation: {conservation.summary}", used=2)]

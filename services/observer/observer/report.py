@@ -17,6 +17,7 @@ from observer.messages import Frame
 from observer.page import page, text
 from observer.steps import (
     Attempt,
+    Conservation,
     Journey,
     Lookup,
     ResponseFacts,
@@ -200,8 +201,22 @@ def _capture(journey: Journey) -> str:
         "<section><h2>The capture</h2><table><caption>A link is complete if both marks of the visit were recorded and "
         'nothing was dropped between them.</caption><thead><tr><th scope="col">link</th><th scope="col" class="number">'
         'frames</th><th scope="col" class="number">dropped</th><th scope="col">verdict</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></section>"
+        f"<tbody>{rows}</tbody></table>{_conservation(journey.conservation)}</section>"
     )
+
+
+def _conservation(conservation: Conservation) -> str:
+    """What the forwarding hosts did with the packets that entered them; nothing where none forwarded."""
+    if not conservation.crossings:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{text(i.packet)}</th><td>{text(i.host)}</td><td>{text(i.fate.value)}</td><td>'
+        + "; ".join(f"{text(e.link)} #{e.frame} {text(e.shows)}" for e in (i.entered, i.left) if e)
+        + "</td></tr>"
+        for i in conservation.irregularities
+    )
+    table = f"<table><tbody>{rows}</tbody></table>" if rows else ""
+    return f"<p>Conservation: {text(conservation.summary)}.</p>{table}"
 
 
 def _hosts(topology: Topology) -> str:

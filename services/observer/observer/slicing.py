@@ -41,7 +41,9 @@ def record(spool: Spool, visit: str, marks: LinkMarks, losses: tuple[str, ...] =
             # Without a whole past the connection stays closed to the dissector, and what it carried unseen.
             reasons.append(f"{_ends(flow)} was open before: {'; '.join(history.reasons)}")
     earlier.sort(key=lambda packet: packet.time_ns)
-    capture = LinkCapture(marks.link, len(cut.packets), cut.dropped, not reasons, tuple(reasons))
+    capture = LinkCapture(
+        marks.link, len(cut.packets), cut.dropped, not reasons, tuple(reasons), cut.begin_ns, cut.end_ns
+    )
     return Recording(marks.link, tuple(earlier), cut.packets, capture, _carries_quic(cut.packets))
 
 

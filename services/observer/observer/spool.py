@@ -83,7 +83,7 @@ class Slice:
 
     `lead_in` is the frames just before them: blocks are not cut. `dropped` is what the kernel dropped meanwhile.
     `reasons` says why a slice is not complete; its packets were on the link all the same, but what is not among them
-    may have been, too.
+    may have been, too. `begin_ns` and `end_ns` are when its sentinels passed, None for one that is missing.
     """
 
     link: str
@@ -92,6 +92,8 @@ class Slice:
     packets: tuple[Packet, ...]
     dropped: int
     reasons: tuple[str, ...]
+    begin_ns: int | None = None
+    end_ns: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -162,7 +164,7 @@ def records_in(data: bytes, segment: int, offset: int = 0) -> Iterator[Record | 
 def slice_of(link: str, visit: str, begin: Position, parts: Iterable[Record | Damage]) -> Slice:
     """Fold the records that stand from `begin` on into the slice between the two sentinels of `visit`."""
     visit_hash = sentinel.visit_hash(visit)
-    seen: set[Kind] = set()
+    seen: dict[Kind, int] = {}
     lead_in: list[Packet] = []
     packets: list[Packet] = []
     losses = _Losses()
@@ -176,7 +178,7 @@ def slice_of(link: str, visit: str, begin: Position, parts: Iterable[Record | Da
                 if mark is None:
                     packets.append(packet)
                 elif mark.visit == visit_hash:
-                    seen.add(mark.kind)
+                    seen[mark.kind] = packet.time_ns
                     if mark.kind is Kind.END:
                         break
                     lead_in, packets = packets, []
@@ -185,7 +187,16 @@ def slice_of(link: str, visit: str, begin: Position, parts: Iterable[Record | Da
         if Kind.END in seen:
             break
     missing = [f"{kind.name.lower()} sentinel is not in the spool" for kind in Kind if kind not in seen]
-    return Slice(link, begin, tuple(lead_in), tuple(packets), losses.dropped, tuple(missing + losses.all_reasons()))
+    return Slice(
+        link,
+        begin,
+        tuple(lead_in),
+        tuple(packets),
+        losses.dropped,
+        tuple(missing + losses.all_reasons()),
+        seen.get(Kind.BEGIN),
+        seen.get(Kind.END),
+    )
 
 
 def belongs(frame: bytes, flow: Flow) -> bool:

@@ -160,8 +160,26 @@ Facts = DnsFacts | TcpFacts | TlsFacts | RequestFacts | ProcessingFacts | Respon
 
 
 @dataclass(frozen=True, slots=True)
+class LinkSpan:
+    """A step as one link saw it: its first cited frame there, since Enter, and how long until the last."""
+
+    link: str
+    start_ns: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeInside:
+    """How long a step's packets, those that it cites, were inside a host that passed them on, all together."""
+
+    host: str
+    packets: int
+    inside_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One of the eight. `summary` is the one line people read; `reason` says why a step is absent or unknown."""
+    """One of the eight. `summary` is the one line people read, and says why where a step is absent or unknown."""
 
     number: int
     name: StepName
@@ -171,17 +189,83 @@ class Step:
     duration_ns: int | None = None
     facts: Facts | None = None
     evidence: tuple[Evidence, ...] = ()
+    on_links: tuple[LinkSpan, ...] = ()
+    inside: tuple[TimeInside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LinkCapture:
-    """What the tap says of one link: complete means both sentinels seen and nothing dropped between them."""
+    """What the tap says of one link: complete means both sentinels seen and nothing dropped between them.
+
+    The sentinels passed at `begin_ns` and `end_ns`, on the clock of the frames; None where there were none.
+    """
 
     link: str
     packets: int
     dropped: int
     complete: bool
     reasons: tuple[str, ...] = ()
+    begin_ns: int | None = None
+    end_ns: int | None = None
+
+
+class Fate(Enum):
+    """What became of a packet at a host that forwards, other than to leave it once, whole, its time to live one less.
+
+    The first five break conservation; the others explain why a packet did not go on.
+    """
+
+    LOST = "lost"
+    DUPLICATED = "duplicated"
+    ALTERED = "altered"
+    WRONG_TTL = "left with a time to live that is not one less"
+    BEGUN = "left without having entered"
+    FOR_THE_HOST = "addressed to the host itself"
+    EXPIRED = "its time to live ended"
+    IN_FLIGHT = "still inside when the capture ended"
+    UNKNOWN = "not seen again, and the capture has holes"
+
+
+@dataclass(frozen=True, slots=True)
+class Irregularity:
+    """One packet with such a fate: where it entered the host, and as which frame it left, if it did either."""
+
+    host: str
+    fate: Fate
+    packet: str
+    entered: Evidence | None
+    left: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """What one forwarding host did: packets that entered it, that it passed on, how long they were inside, and how
+    many overtook an earlier one of their connection."""
+
+    host: str
+    links: tuple[str, ...]
+    entered: int
+    passed_on: int
+    overtook: int
+    median_ns: int | None
+    longest_ns: int | None
+
+
+class Conserved(Enum):
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """Whether each packet that entered a forwarding host left it, on the next link and with a time to live one less,
+    or why it did not. `summary` is one line."""
+
+    conserved: Conserved
+    summary: str
+    crossings: tuple[Crossing, ...]
+    irregularities: tuple[Irregularity, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +312,7 @@ class Journey:
     capture: tuple[LinkCapture, ...]
     steps: tuple[Step, ...]
     resources: tuple[Resource, ...]
+    conservation: Conservation
 
     @property
     def complete(self) -> bool:
