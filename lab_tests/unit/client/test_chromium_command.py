@@ -61,3 +61,9 @@ def test_certificate_errors_stay_errors() -> None:
 def test_a_tls_version_bounds_the_range() -> None:
     assert value("--ssl-version-max", arguments(tls=TlsVersion.TLS_1_2)) == "tls1.2"
     assert value("--ssl-version-min", arguments(tls=TlsVersion.TLS_1_3)) == "tls1.3"
+
+
+def test_where_alt_svc_counts_quic_is_allowed_for_the_host_and_not_forced() -> None:
+    command = arguments(alt_svc=True)
+    assert value("--origin-to-force-quic-on", command) == "parseltongue.co.in:1"
+    assert "--disable-quic" not in command

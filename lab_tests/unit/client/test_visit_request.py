@@ -104,6 +104,8 @@ def test_a_part_that_cannot_be_carried_out_is_named(request_part: dict[str, Any]
         ({"with": "browser", "parallel": True}, "one page after the other"),
         ({"with": "browser", "crl": True}, "does not read revocation lists"),
         ({"again": "port"}, "only aioquic can move"),
+        ({"alt_svc": True}, "only a browser's visit"),
+        ({"with": "browser", "http": "3", "alt_svc": True}, "begins with HTTP/2"),
         ({"with": "aioquic"}, "aioquic speaks version 3 only"),
         ({"with": "aioquic", "http": "3", "method": "POST"}, "aioquic only GETs"),
         ({"with": "aioquic", "http": "3", "urls": [SITE, "https://www.parseltongue.co.in/"]}, "one connection"),

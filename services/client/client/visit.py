@@ -68,6 +68,8 @@ class Visit:
     """curl: keep what Set-Cookie says for the visit's later requests (RFC 6265, 5.3); a browser always does."""
     crl: bool = False
     """curl: refuse what is on the lab's certificate revocation lists (RFC 5280, 5). Browsers do not look there."""
+    alt_svc: bool = False
+    """browser: begin with HTTP/2 and go over to HTTP/3 once a response announces it (Alt-Svc, RFC 7838)."""
     again: Again | None = None
     trust: bool = True
     """Accept the lab's root CA, beside the public ones (browser) or instead (curl). Else only the public ones."""

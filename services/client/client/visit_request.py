@@ -20,7 +20,7 @@ _LONGEST_WAIT_S = 300.0
 
 _VISIT_KEYS = {
     *("id", "urls", "with", "http", "tls", "method", "headers", "body", "timeout_s"),
-    *("follow", "parallel", "cookies", "crl", "trust", "again"),
+    *("follow", "parallel", "cookies", "crl", "trust", "alt_svc", "again"),
 }
 
 
@@ -41,6 +41,7 @@ def read_visit(request: JsonObject, lab: IPv4Network) -> Visit:
         parallel=_flag(request, "parallel", False),
         cookies=_flag(request, "cookies", False),
         crl=_flag(request, "crl", False),
+        alt_svc=_flag(request, "alt_svc", False),
         again=Again(_choice(request, "again", [*Again])) if request.get("again") is not None else None,
         trust=_flag(request, "trust", True),
     )
@@ -97,6 +98,8 @@ def _check_combination(visit: Visit) -> None:
         raise BadRequest("body: a HEAD request carries none here; leave it out")
     if visit.again and visit.program is not Program.AIOQUIC:
         raise BadRequest("again: only aioquic can move, resume and send early data at will; say with: aioquic")
+    if visit.alt_svc and (visit.http is not HttpVersion.HTTP_2 or visit.program is not Program.BROWSER):
+        raise BadRequest("alt_svc: only a browser's visit that begins with HTTP/2 goes over to HTTP/3")
     if visit.program is Program.AIOQUIC:
         _check_aioquic(visit)
     if visit.program is Program.PYTHON:
