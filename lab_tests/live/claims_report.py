@@ -122,6 +122,8 @@ def _told(decision: Decision) -> Iterator[str]:
             yield from _wrapped(f"frames {links} of {cited.folder}/journey.pcapng", " " * 14)
             if sum(len(numbers) for _, numbers in cited.numbers) <= _FRAMES_SHOWN:
                 yield f"{' ' * 14}in Wireshark: {cited.display_filter}"
+    for text in experiment.exhibits:
+        yield textwrap.indent(text.strip("\n"), "      ")
     for popular, seen in experiment.myths:
         yield from _wrapped(f'"{popular}"', "    myth      ")
         yield from _wrapped(seen, "    but       ")

@@ -63,6 +63,7 @@ class Experiment:
     asks: list[str] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     myths: list[tuple[str, str]] = field(default_factory=list)
+    exhibits: list[str] = field(default_factory=list)
 
     def asked(self, text: str) -> None:
         """What was done."""
@@ -77,6 +78,10 @@ class Experiment:
         cited = _cited(source, frames)
         assert cited, f"the control found nothing: {text}"
         self.observations.append(Observation(text, True, cited))
+
+    def exhibit(self, text: str) -> None:
+        """Something to look at, of several lines: a table, a drawing."""
+        self.exhibits.append(text)
 
     def myth(self, popular: str, seen: str) -> None:
         """A popular but wrong version of the claim, and what the frames say to it."""

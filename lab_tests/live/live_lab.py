@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 from pathlib import Path
 from typing import Any, Self
@@ -107,6 +108,12 @@ class Recording(Captured):
     def add_keys(self, keylog: str) -> None:
         """TLS secrets (NSS key log) of a client that somebody else ran."""
         self._keylogs.append(keylog if keylog.endswith("\n") or not keylog else f"{keylog}\n")
+
+    def attach(self, name: str, content: bytes | str) -> None:
+        """Put a table or a picture that was made of the ended recording into its folder."""
+        data = content.encode() if isinstance(content, str) else content
+        request = {"name": name, "base64": base64.b64encode(data).decode()}
+        self._lab.post(f"/api/recordings/{self.folder.name}/files", request)
 
     @property
     def folder(self) -> Path:

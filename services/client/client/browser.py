@@ -35,6 +35,7 @@ class _Seen:
     errors: list[str] = field(default_factory=list)
     responses: tuple[Response, ...] = ()
     screenshot: str | None = None
+    title: str | None = None
     rendering: dict[str, Any] | None = None
 
 
@@ -74,6 +75,7 @@ class Browser:
                 responses=seen.responses,
                 still_closing=closings.wait(),
                 screenshot=seen.screenshot,
+                title=seen.title,
                 rendering=seen.rendering,
             )
 
@@ -102,10 +104,10 @@ def _open_pages(process: BrowserProcess, visit: Visit, seen: _Seen) -> None:
                 seen.errors.append(f"{url}: {error}")
         shot = process.call("Page.captureScreenshot", session, format="png")
         seen.screenshot = shot["data"]
+        seen.title = str(_evaluate(process, session, "document.title"))
         if not seen.errors:
             # After the screenshot, because taking it makes sure that the page has been painted.
-            timing = process.call("Runtime.evaluate", session, expression=EXPRESSION, returnByValue=True)
-            seen.rendering = read_rendering(timing["result"].get("value", ""))
+            seen.rendering = read_rendering(_evaluate(process, session, EXPRESSION))
     except (BrowserFault, ProtocolError, UnreadableEntries) as fault:
         seen.errors.append(str(fault))
     events = PageEvents()
@@ -148,6 +150,12 @@ def _open(process: BrowserProcess, session: str, url: str) -> str:
             f"{url} to load",
         )
     return error
+
+
+def _evaluate(process: BrowserProcess, session: str, expression: str) -> Any:
+    """The value of a JavaScript expression in the page; empty text if it has none."""
+    answer = process.call("Runtime.evaluate", session, expression=expression, returnByValue=True)
+    return answer["result"].get("value", "")
 
 
 def _one_line_each(visit: Visit) -> dict[str, str]:

@@ -128,6 +128,8 @@ class Outcome:
     """Connections whose closing handshake was not over when the wait for it ended."""
     screenshot: str | None = None
     """PNG, base64."""
+    title: str | None = None
+    """Of the page that the browser shows at the end; a warning page has one of its own."""
     rendering: dict[str, Any] | None = field(default=None)
 
 

@@ -7,6 +7,7 @@ between. It gets the same evidence (frames of every link, keys, the tap's word o
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from observer.section import Section
 from observer.steps import LinkCapture
 from observer.visit import EvidenceError, Observer
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _LONGEST_S = 600.0  # then the spool may recycle its records: a test that died must not keep them for ever
 
 
@@ -80,6 +82,24 @@ class OpenRecordings:
         said: Mapping[str, object] = {"about": about, "began_ns": found.began_ns, "capture": plain(capture)}
         files["recording.json"] = (json.dumps(said, indent=1, ensure_ascii=False) + "\n").encode()
         return Ended(captures.place(self._observer.captures, name, files), found.began_ns, capture)
+
+    def attach(self, name: str, file: str, content: bytes) -> None:
+        """Put something that an experiment made of it (a table, a picture) beside an ended recording's frames.
+
+        Raises:
+            ValueError: there is no such recording, or `file` is no plain name or stands there already.
+            OSError: the file could not be written.
+        """
+        folder = self._observer.captures / name
+        if not _PLAIN_NAME.fullmatch(name) or not (folder / "recording.json").is_file():
+            raise ValueError(f"there is no ended recording {name!r}")
+        if not _PLAIN_NAME.fullmatch(file):
+            raise ValueError(f"{file!r}: expected a plain name of letters, digits, dots, hyphens and underscores")
+        try:
+            with (folder / file).open("xb") as new:
+                new.write(content)
+        except FileExistsError:
+            raise ValueError(f"{name} has a file {file} already") from None
 
     def _close_expired(self) -> None:
         with self._lock:

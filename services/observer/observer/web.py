@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,17 @@ def _add_recordings(app: Flask, recordings: OpenRecordings) -> None:
             return _told({"error": str(fault)}, 502)
         answer = {"folder": f"captures/{ended.folder.name}", "began_ns": ended.began_ns}
         return _told({**answer, "capture": plain(ended.capture)}, 200)
+
+    @app.post("/api/recordings/<name>/files")
+    def attach(name: str) -> Response:
+        try:
+            wanted = _wanted()
+            recordings.attach(name, str(wanted.get("name")), base64.b64decode(str(wanted.get("base64")), validate=True))
+        except ValueError as refusal:
+            return _told({"error": str(refusal)}, 400)
+        except OSError as fault:
+            return _told({"error": str(fault)}, 502)
+        return _told({"file": f"captures/{name}/{wanted['name']}"}, 200)
 
 
 def _wanted() -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Names of the site whose certificate a client must refuse, one fault each (services/pki/pki/catalogue.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from captured import Captured
+from observer.connections import Connection
+from observer.messages import Frame
+from observer.registries import ALERTS, name_of
+
+DOMAIN = "parseltongue.co.in"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`alert`: what a client that tells the faults apart sends (RFC 8446, section 6.2; OpenSSL's choice)."""
+
+    name: str
+    what: str
+    alert: str
+
+    @property
+    def host(self) -> str:
+        return f"{self.name}.{DOMAIN}"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}/"
+
+
+FAULTS = (
+    Fault("unknown-ca", "signed by a root nobody trusts", "unknown_ca"),
+    Fault("self-signed", "signed by its own key", "unknown_ca"),
+    Fault("wrong-name", "for another name", "bad_certificate"),
+    Fault("expired", "ended yesterday", "certificate_expired"),
+    Fault("not-yet-valid", "begins in 300 days", "bad_certificate"),
+    Fault("incomplete", "intermediate not sent along", "unknown_ca"),
+    Fault("revoked", "on its CA's revocation list", "certificate_revoked"),
+    Fault("constrained", "its CA may not sign for this name", "certificate_unknown"),
+    Fault("wrong-usage", "a client's certificate, not a server's", "unsupported_certificate"),
+)
+
+
+def connection_to(captured: Captured, host: str, link: str = "edge") -> Connection:
+    """The one connection on `link` whose ClientHello names `host` (RFC 6066, section 3)."""
+    found = [
+        connection
+        for connection in captured.connections
+        if connection.link == link and connection.client_hello and connection.client_hello[1].server_name == host
+    ]
+    assert len(found) == 1, f"{link}: expected one connection for {host}, found {len(found)}"
+    return found[0]
+
+
+def client_alerts(connection: Connection) -> list[tuple[str, Frame]]:
+    """The alerts that the client sent, by name, without its goodbye (close_notify)."""
+    return [
+        (name_of(alert.description, ALERTS), frame)
+        for frame in connection.frames
+        if frame.tls and connection.from_client(frame)
+        for alert in frame.tls.alerts
+        if alert.description != 0
+    ]
+
+
+def requests(connection: Connection) -> list[Frame]:
+    """The frames in which the client sent a request."""
+    return [frame for frame in connection.frames for message in frame.http if message.is_request]
