@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from dialogue import Header, authorization
 from live_lab import Lab, Visited
 from observer.topology import LINKS, from_environment
 
@@ -26,3 +27,15 @@ def ordinary_visit(request: pytest.FixtureRequest, lab: Lab) -> Visited:
 @pytest.fixture(params=LINKS)
 def link(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def alice(lab: Lab) -> Header:
+    """alice's Authorization header, for the orders that are hers."""
+    return authorization(lab, "alice", "wonderland")
+
+
+@pytest.fixture(scope="session")
+def bob(lab: Lab) -> Header:
+    """bob's, whose orders are others."""
+    return authorization(lab, "bob", "builder")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from http_content import HttpContents
-from live_lab import Recording
+from live_lab import Lab, Recording
 from observer.exchanges import Exchange
 from observer.messages import Frame
 
@@ -110,3 +111,12 @@ class Dialogue:
         told = Told(self.said(front), self.said(back[0]))
         assert (told.home.asked, told.home.answered) == (told.backend.asked, told.backend.answered)
         return told
+
+
+def authorization(lab: Lab, name: str, password: str) -> Header:
+    """The Authorization header of `name`, with the bearer token as it was read from the frames that brought it."""
+    credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+    with lab.recording(f"a token for {name}") as recording:
+        ask(recording, "POST", "/api/tokens", ("Authorization", f"Basic {credentials}"))
+    (told,) = Dialogue(recording).reads("POST /api/tokens -> 200")
+    return "Authorization", f"Bearer {told.home.json['access_token']}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from claims.dialogue import JSON, MERGE_PATCH, ORDERS, PLAIN, Dialogue, Header, ask, place
+from dialogue import JSON, MERGE_PATCH, ORDERS, PLAIN, Dialogue, Header, ask, place
 from experiment import Experiment
 from frame_bytes import FrameBytes
 from live_lab import Lab
