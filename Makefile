@@ -3,7 +3,7 @@
 ## The lab
 ##   make up                          build what is missing, start the hosts, perform one visit
 ##   make visit                       visit https://parseltongue.co.in/ and tell its eight steps
-##   make visit HTTP=3 WITH=browser   HTTP=1.1, 2 or 3; WITH=curl or browser
+##   make visit HTTP=3 WITH=browser   HTTP=1.1, 2 or 3; WITH=curl, browser or glassbox
 ##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
 ##                                    URL= any address of the site; TLS=1.2 or 1.3
 ##   make visit FRAMES=1              every frame of the visit instead of its steps

@@ -63,7 +63,7 @@ def test_everything_can_be_said() -> None:
         ({"urls": [SITE] * 101}, "^urls: expected a list"),
         ({"urls": [SITE, 7]}, "^urls: expected text, found 7"),
         ({"urls": [SITE, "https://8.8.8.8/"]}, "outside the lab"),
-        ({"with": "wget"}, "^with: expected curl or browser or python or aioquic, found 'wget'"),
+        ({"with": "wget"}, "^with: expected curl or browser or python or aioquic or glassbox, found 'wget'"),
         ({"http": 2}, "^http: expected 1.1 or 2 or 3, found 2"),
         ({"http": []}, "^http: expected"),
         ({"tls": "1.1"}, "^tls: expected 1.2 or 1.3"),

@@ -23,7 +23,7 @@ def test_plain_http_is_http_1_unless_asked_otherwise() -> None:
         ({"url": "ftp://parseltongue.co.in/"}, "expected http://NAME"),
         ({"http": "4"}, "HTTP=4: expected 1.1, 2 or 3"),
         ({"tls": "1.1"}, "TLS=1.1: expected 1.2 or 1.3"),
-        ({"with": "lynx"}, "WITH=lynx: expected curl or browser"),
+        ({"with": "lynx"}, "WITH=lynx: expected curl, browser or glassbox"),
         ({"http": "3", "tls": "1.2"}, "QUIC carries TLS 1.3 only"),
         ({"url": "http://parseltongue.co.in/", "http": "2"}, "ask for https://parseltongue.co.in/"),
     ],

@@ -15,6 +15,7 @@ from client.browser import Browser, browser_version
 from client.closing import HomeLink, connection_list
 from client.curl import Curl, curl_version
 from client.destinations import lab_network
+from client.glass import GlassBox, glassbox_version
 from client.probes import open_stream, send_datagram, trace_route
 from client.python_tls import PythonTls, python_version
 from client.quic import Quic, aioquic_version
@@ -40,17 +41,20 @@ def handlers(environment: Mapping[str, str], scratch: Path) -> dict[str, Handler
     python = PythonTls(python_version(), _ROOT, _REVOCATION_LISTS, _PUBLIC_ROOTS, home)
     second_home = IPv4Address(environment["ADDR_CLIENT_SECOND_HOME"])
     quic = Quic(aioquic_version(), _ROOT, _PUBLIC_ROOTS, home.address, second_home)
+    glassbox = GlassBox(glassbox_version(), _ROOT, _PUBLIC_ROOTS, home)
     carry_out: dict[Program, Callable[[Visit], Outcome]] = {
         Program.CURL: curl.visit,
         Program.BROWSER: browser.visit,
         Program.PYTHON: python.visit,
         Program.AIOQUIC: quic.visit,
+        Program.GLASSBOX: glassbox.visit,
     }
     programs = {
         "curl": curl.version,
         "browser": browser.version,
         "python": python.version,
         "aioquic": quic.version,
+        "glassbox": glassbox.version,
     }
 
     def visits(request: JsonObject) -> JsonObject:

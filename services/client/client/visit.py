@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from client.glass_request import Glass
+
 
 class Program(StrEnum):
     """Who makes the visit."""
@@ -14,6 +16,7 @@ class Program(StrEnum):
     BROWSER = "browser"
     PYTHON = "python"
     AIOQUIC = "aioquic"
+    GLASSBOX = "glassbox"
 
 
 class HttpVersion(StrEnum):
@@ -71,6 +74,8 @@ class Visit:
     alt_svc: bool = False
     """browser: begin with HTTP/2 and go over to HTTP/3 once a response announces it (Alt-Svc, RFC 7838)."""
     again: Again | None = None
+    glassbox: Glass | None = None
+    """Glass box: what its handshake offers, and how its URLs share connections."""
     trust: bool = True
     """Accept the lab's root CA, beside the public ones (browser) or instead (curl). Else only the public ones."""
 
@@ -112,6 +117,19 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Intermediate:
+    """One value of the glass box's key schedule."""
+
+    connection: int
+    """Of the visit, counted from 1."""
+    name: str
+    section: str
+    """Where it is defined: "RFC 8446, 7.1"."""
+    value: str
+    """Hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a visit. Clock times are CLOCK_REALTIME."""
 
@@ -131,6 +149,7 @@ class Outcome:
     title: str | None = None
     """Of the page that the browser shows at the end; a warning page has one of its own."""
     rendering: dict[str, Any] | None = field(default=None)
+    intermediates: tuple[Intermediate, ...] = ()
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from urllib.parse import urlsplit
 
 from client.destinations import check_address, check_url
+from client.glass_request import read_glass
 from client.visit import Again, Headers, HttpVersion, Program, TlsVersion, Visit
 from hostkit.agent import BadRequest, JsonObject
 
@@ -20,18 +21,20 @@ _LONGEST_WAIT_S = 300.0
 
 _VISIT_KEYS = {
     *("id", "urls", "with", "http", "tls", "method", "headers", "body", "timeout_s"),
-    *("follow", "parallel", "cookies", "crl", "trust", "alt_svc", "again"),
+    *("follow", "parallel", "cookies", "crl", "trust", "alt_svc", "again", "glassbox"),
 }
 
 
 def read_visit(request: JsonObject, lab: IPv4Network) -> Visit:
     """The visit in the body of POST /visits; hosts must lie in `lab`."""
     _known(request, _VISIT_KEYS)
+    program = Program(_choice(request, "with", [*Program], Program.CURL))
+    usual = HttpVersion.HTTP_1_1 if program is Program.GLASSBOX else HttpVersion.HTTP_2
     visit = Visit(
         id=_visit_id(request),
         urls=_urls(request, lab),
-        program=Program(_choice(request, "with", [*Program], Program.CURL)),
-        http=HttpVersion(_choice(request, "http", [*HttpVersion], HttpVersion.HTTP_2)),
+        program=program,
+        http=HttpVersion(_choice(request, "http", [*HttpVersion], usual)),
         tls=TlsVersion(_choice(request, "tls", [*TlsVersion])) if request.get("tls") is not None else None,
         method=_method(request),
         headers=_headers(request),
@@ -43,6 +46,7 @@ def read_visit(request: JsonObject, lab: IPv4Network) -> Visit:
         crl=_flag(request, "crl", False),
         alt_svc=_flag(request, "alt_svc", False),
         again=Again(_choice(request, "again", [*Again])) if request.get("again") is not None else None,
+        glassbox=read_glass(request["glassbox"]) if request.get("glassbox") is not None else None,
         trust=_flag(request, "trust", True),
     )
     _check_combination(visit)
@@ -96,16 +100,20 @@ def _check_combination(visit: Visit) -> None:
             raise BadRequest("tls: HTTP/3 always uses TLS 1.3 (RFC 9001); leave tls out or set 1.3")
     if visit.method == "HEAD" and visit.body is not None:
         raise BadRequest("body: a HEAD request carries none here; leave it out")
+    _check_owners(visit)
+    check = _CHECKS.get(visit.program)
+    if check:
+        check(visit)
+
+
+def _check_owners(visit: Visit) -> None:
+    """Options that one program alone has."""
     if visit.again and visit.program is not Program.AIOQUIC:
         raise BadRequest("again: only aioquic can move, resume and send early data at will; say with: aioquic")
     if visit.alt_svc and (visit.http is not HttpVersion.HTTP_2 or visit.program is not Program.BROWSER):
         raise BadRequest("alt_svc: only a browser's visit that begins with HTTP/2 goes over to HTTP/3")
-    if visit.program is Program.AIOQUIC:
-        _check_aioquic(visit)
-    if visit.program is Program.PYTHON:
-        _check_python(visit)
-    if visit.program is Program.BROWSER:
-        _check_browser(visit)
+    if visit.glassbox and visit.program is not Program.GLASSBOX:
+        raise BadRequest("glassbox: only the glass box can choose these; say with: glassbox")
 
 
 def _check_browser(visit: Visit) -> None:
@@ -131,6 +139,25 @@ def _check_aioquic(visit: Visit) -> None:
         raise BadRequest("with: aioquic only GETs, without headers, redirects, cookies or revocation lists; use curl")
     if len({urlsplit(url).netloc for url in visit.urls}) > 1:
         raise BadRequest("urls: aioquic makes one connection, so all URLs have the same host and port")
+
+
+def _check_glassbox(visit: Visit) -> None:
+    if visit.http is not HttpVersion.HTTP_1_1:
+        raise BadRequest("http: the glass box speaks version 1.1 only")
+    if any(url.startswith("http:") for url in visit.urls):
+        raise BadRequest("urls: the glass box is there for its TLS; use curl for http:")
+    if visit.follow or visit.parallel or visit.cookies or visit.crl:
+        raise BadRequest(
+            "with: the glass box has no redirects, parallel requests, cookies or revocation lists; use curl"
+        )
+
+
+_CHECKS = {
+    Program.AIOQUIC: _check_aioquic,
+    Program.BROWSER: _check_browser,
+    Program.GLASSBOX: _check_glassbox,
+    Program.PYTHON: _check_python,
+}
 
 
 def _visit_id(request: JsonObject) -> str:

@@ -54,18 +54,19 @@ def write(
     recordings: Sequence[Recording],
     secrets: tuple[Secret, ...],
     topology: Topology,
-    screenshot: bytes | None,
+    client_files: Mapping[str, bytes],
 ) -> Path:
-    """Write the visit's folder and point `latest` at it. Raises OSError; nothing half-written has the visit's name."""
+    """Write the visit's folder and point `latest` at it; `client_files` are what the client brought for it.
+
+    Raises OSError; nothing half-written has the visit's name.
+    """
     files = evidence_files(recordings, secrets, topology, comments_of(journey, frames, topology))
     files |= {
         "journey.json": journey_json(journey, topology).encode(),
         "ladder.txt": ladder(journey, Style()).encode(),
         "report.html": report(journey, frames, topology).encode(),
     }
-    if screenshot is not None:
-        files["screenshot.png"] = screenshot
-    folder = place(captures, journey.visit.id, files)
+    folder = place(captures, journey.visit.id, {**files, **client_files})
     _turn_latest(captures, journey.visit.id)
     return folder
 

@@ -12,10 +12,9 @@ from observer.steps import RenderingFacts, Visit
 
 def client_report(
     name: str, url: str, http: str, tls: str | None, answer: Mapping[str, Any], secrets: Iterable[Secret]
-) -> tuple[Visit, bytes | None]:
-    """The visit and, if a browser made one, its screenshot (PNG)."""
+) -> tuple[Visit, dict[str, bytes]]:
+    """The visit, and what the client brings for its folder: a browser's screenshot, the glass box's secrets."""
     ports = {response["local_port"] for response in answer["responses"] if response.get("local_port")}
-    screenshot = answer.get("screenshot")
     visit = Visit(
         id=name,
         url=url,
@@ -31,7 +30,28 @@ def client_report(
         client_randoms=tuple(dict.fromkeys(secret.client_random for secret in secrets)),
         rendering=_rendering(answer),
     )
-    return visit, base64.b64decode(screenshot) if screenshot else None
+    return visit, _files(answer)
+
+
+def _files(answer: Mapping[str, Any]) -> dict[str, bytes]:
+    files = {}
+    if answer.get("screenshot"):
+        files["screenshot.png"] = base64.b64decode(answer["screenshot"])
+    if answer.get("intermediates"):
+        files["secrets.txt"] = intermediates_text(answer["intermediates"]).encode()
+    return files
+
+
+def intermediates_text(intermediates: Iterable[Mapping[str, Any]]) -> str:
+    """The values of the glass box's key schedules, one per line with its section, by connection."""
+    lines: list[str] = []
+    connection = None
+    for each in intermediates:
+        if each["connection"] != connection:
+            connection = each["connection"]
+            lines.append(f"# connection {connection}")
+        lines.append(f"{each['name']:<40} {each['section']:<18} {each['value']}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _rendering(answer: Mapping[str, Any]) -> RenderingFacts | None:

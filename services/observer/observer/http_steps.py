@@ -143,7 +143,7 @@ def rendering_step(scene: Scene) -> Step:
 
 
 def _not_rendered(scene: Scene) -> Step:
-    if scene.visit.program.startswith("curl"):
+    if scene.visit.program.startswith(("curl", "glassbox")):
         return scene.not_done(StepName.RENDERING, f"{scene.visit.program} does not render")
     if scene.visit.exit_code:
         return scene.not_done(StepName.RENDERING, f"{scene.visit.program} gave up: {scene.visit.error}")

@@ -28,7 +28,7 @@ from observer.tshark import WarmTshark
 SITE = "https://parseltongue.co.in/"
 HTTP_VERSIONS = ("1.1", "2", "3")
 TLS_VERSIONS = ("1.2", "1.3")
-PROGRAMS = ("curl", "browser")
+PROGRAMS = ("curl", "browser", "glassbox")
 TIMEOUT_S = 60
 
 
@@ -53,13 +53,15 @@ class VisitRequest:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"URL={url}: expected http://NAME/... or https://NAME/...")
         plain = parts.scheme == "http"
-        http = _choice("HTTP", request.get("http") or ("1.1" if plain else "2"), HTTP_VERSIONS)
+        program = _choice("WITH", request.get("with") or "curl", PROGRAMS)
+        usual = "1.1" if plain or program == "glassbox" else "2"
+        http = _choice("HTTP", request.get("http") or usual, HTTP_VERSIONS)
         tls = _choice("TLS", request["tls"], TLS_VERSIONS) if request.get("tls") else None
         if plain and http != "1.1":
             raise ValueError(f"HTTP={http} needs TLS in practice: ask for https://{parts.netloc}{parts.path}")
         if http == "3" and tls == "1.2":
             raise ValueError("HTTP=3 TLS=1.2: QUIC carries TLS 1.3 only (RFC 9001); leave TLS out")
-        return VisitRequest(url, http, tls, _choice("WITH", request.get("with") or "curl", PROGRAMS))
+        return VisitRequest(url, http, tls, program)
 
 
 def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
@@ -163,15 +165,19 @@ class Observer:
         self, name: str, request: VisitRequest, answer: dict[str, Any], recordings: tuple[Recording, ...]
     ) -> Done:
         client_secrets = parsed(answer["keylog"])
-        told, rendered = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
-        return self._tell(told, rendered, recordings, client_secrets + self.secrets_of(recordings))
+        told, client_files = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
+        return self._tell(told, client_files, recordings, client_secrets + self.secrets_of(recordings))
 
     def _tell(
-        self, visit: Visit, screenshot: bytes | None, recordings: tuple[Recording, ...], secrets: tuple[Secret, ...]
+        self,
+        visit: Visit,
+        client_files: Mapping[str, bytes],
+        recordings: tuple[Recording, ...],
+        secrets: tuple[Secret, ...],
     ) -> Done:
         frames = frames_of(recordings, secrets, self._topology, lambda capture: self._tshark.dissect(capture, {}))
         told = journey(visit, frames, [recording.capture for recording in recordings], self._topology)
-        folder = captures.write(self._places.captures, told, frames, recordings, secrets, self._topology, screenshot)
+        folder = captures.write(self._places.captures, told, frames, recordings, secrets, self._topology, client_files)
         return Done(told, folder, tuple(frames))
 
     def _send_client(self, name: str, request: VisitRequest) -> dict[str, Any]:
