@@ -83,7 +83,7 @@ def test_everything_can_be_said() -> None:
         ({"timeout_s": True}, "^timeout_s: "),
         ({"timeout_s": float("nan")}, "^timeout_s: "),
         ({"follow": "yes"}, "^follow: expected true or false"),
-        ({"colour": "red"}, "^unknown 'colour'; known: again, body, "),
+        ({"colour": "red"}, "^unknown 'colour'; known: again, alt_svc, "),
     ],
 )
 def test_a_part_that_cannot_be_carried_out_is_named(request_part: dict[str, Any], because: str) -> None:
