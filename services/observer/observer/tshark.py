@@ -25,6 +25,8 @@ _COMMAND = [
     "occurrence=a",
     "-E",
     f"aggregator={AGGREGATOR}",
+    "-o",
+    "tcp.reassemble_out_of_order:TRUE",  # or whatever followed a lost segment stays undissected
 ]
 _NOT_ERRORS = ("Running as user",)
 
