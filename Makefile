@@ -21,6 +21,9 @@
 ##   make bench                       measure the lab against its goals
 ##
 ## Inside
+##   make fault SAY="drop the 3rd data segment from balancer to client; delay 25 ms each way"
+##                                    have the isp disturb the traffic, in sentences (services/router/README.md)
+##   make fault                       what its faults have done so far, packet by packet; SAY=none takes them away
 ##   make shell HOST=client           a root shell in a host
 ##   make logs HOST=resolver FOLLOW=1 what a host wrote (without HOST: all); FOLLOW=1 goes on
 ##   make lint                        style, types and scripts, without Docker; needs Python 3.11 (PYTHON=python3.11)
@@ -66,7 +69,7 @@ given = $(if $(filter command,$(origin $1)),$(value $1))
 
 run := @exec sh services/base/make
 
-.PHONY: up visit down clean wireshark explain test claims claim bench shell logs lint unit base help
+.PHONY: up visit down clean wireshark explain test claims claim bench fault shell logs lint unit base help
 
 up: export UP_MONITOR = $(call given,MONITOR)
 up:
@@ -110,6 +113,10 @@ claim:
 
 bench:
 	$(run)/bench.sh $(call given,ARGS)
+
+fault: export FAULT_SAY = $(call given,SAY)
+fault:
+	$(run)/fault.sh
 
 shell: export SHELL_HOST = $(call given,HOST)
 shell:

@@ -10,10 +10,11 @@ from typing import Any, Self
 import docker
 
 from captured import Captured, Visited
+from faults import Faults
 from observer.lab import ask_agent
 from observer.topology import Topology
 
-__all__ = ["CAPTURES", "SITE", "Captured", "Lab", "Recording", "Visited"]
+__all__ = ["CAPTURES", "SITE", "Captured", "Faults", "Lab", "Recording", "Visited"]
 
 SITE = "https://parseltongue.co.in/"
 CAPTURES = Path("/captures")
@@ -35,6 +36,13 @@ class Lab:
     def recording(self, about: str) -> Recording:
         """Record every link while a `with` block runs; `about` says in a few words what the recording shows."""
         return Recording(self, about)
+
+    def faults(self, *sentences: str) -> Faults:
+        """Faults of the isp while a `with` block runs: "drop the 3rd data segment from balancer to client"."""
+        return Faults(self.ask_isp, sentences, self.topology.address("router", "internet"))
+
+    def ask_isp(self, route: str, request: dict[str, Any]) -> dict[str, Any]:
+        return ask_agent("isp", self.topology.address("isp", "control"), route, request, timeout_s=30)
 
     def ask_observer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The observer's answer to a request for a visit. Raises ValueError for one that it refuses."""

@@ -149,3 +149,18 @@ def test_a_visit_that_failed_is_not_blamed_on_the_lab(machine: Machine) -> None:
     machine.docker_answers("exec *", "visit: no such option\n", 2)
     outcome = machine.run("visit.sh", LANG="C.UTF-8")
     assert (outcome.status, outcome.errors) == (2, ("visit: no such option",))
+
+
+@pytest.mark.parametrize("said", ["drop every SYN to balancer; delay 25 ms each way", 'replace "a;b" by "c$d"', "none"])
+def test_a_fault_is_passed_as_said(machine: Machine, said: str) -> None:
+    machine.interface("eightsteps-ctrl")
+    machine.docker_answers("exec *", "told\n")
+    assert make(machine, "fault", f"SAY={said}") == "told\n"
+    assert machine.docker_was_told()[-1] == f"exec eightsteps-isp fault {said}"
+
+
+def test_faults_are_shown_when_none_is_asked_for(machine: Machine) -> None:
+    machine.interface("eightsteps-ctrl")
+    machine.docker_answers("exec *", "no fault in force\n")
+    assert make(machine, "fault") == "no fault in force\n"
+    assert machine.docker_was_told()[-1] == "exec eightsteps-isp fault"

@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import threading
+from ipaddress import IPv4Network
 
 from hostkit.agent import JsonObject, server
+from middlebox.hosts import from_environment
 from middlebox.interception import Interception, RulesRefused
 from middlebox.notation import read_faults
 from middlebox.report import as_json
@@ -17,24 +19,25 @@ def main() -> int:
     """Serve until SIGTERM, then remove every rule. Returns the exit code."""
     try:
         address = os.environ["ADDR_ISP_CONTROL"]
-        interception = Interception()
+        hosts = from_environment(os.environ)
+        interception = Interception(IPv4Network(f"{os.environ['ADDR_ISP_EDGE']}/24", strict=False))
     except KeyError as missing:
-        print(f"middlebox: {missing.args[0]} is not set: it is the address to listen on", file=sys.stderr)
+        print(f"middlebox: {missing.args[0]} is not set; compose.yaml's x-addresses has it", file=sys.stderr)
         return 1
-    except (RulesRefused, OSError) as fault:
+    except (RulesRefused, OSError, ValueError) as fault:
         print(f"middlebox: {fault}; it needs NET_ADMIN and NET_RAW, and masquerade before it", file=sys.stderr)
         return 1
 
     def post(request: JsonObject) -> JsonObject:
-        interception.install(read_faults(request))
-        return as_json(interception.report())
+        interception.install(read_faults(request, hosts))
+        return as_json(interception.report(), hosts)
 
     def get(_: JsonObject) -> JsonObject:
-        return as_json(interception.report())
+        return as_json(interception.report(), hosts)
 
     def delete(_: JsonObject) -> JsonObject:
         interception.clear()
-        return as_json(interception.report())
+        return as_json(interception.report(), hosts)
 
     agent = server({"POST /faults": post, "GET /faults": get, "DELETE /faults": delete}, address)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,19 +1,17 @@
-"""What the middlebox does to packets: the faults there are, and the decision for one packet.
+"""What the middlebox can do to packets: the faults there are. Values only; `decisions` says what they do.
 
-Pure and deterministic: the same packets in the same order under the same faults meet the same fate, seeds included.
-Positions count from 1 and per fault, over all connections, from the moment the fault was installed.
+Positions count from 1, per fault, from the moment the faults were installed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from middlebox.packet import Packet, Protocol, with_byte_flipped
+from middlebox.packet import Packet
+from middlebox.units import Unit
 
-_64_BITS = (1 << 64) - 1
+LAST_BYTE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,18 @@ ANYONE = Endpoint()
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which packets a fault looks at, in the addresses of the internet link: the client is the router's there."""
+    """What a fault looks at, in the addresses of the internet link: the client is the router's there."""
 
-    protocol: Protocol | None = None
+    unit: Unit = Unit.PACKET
     source: Endpoint = ANYONE
     destination: Endpoint = ANYONE
     both_ways: bool = False
-    """Also the packets that go from `destination` to `source`."""
-    carries_data: bool = False
-    """Only packets with a payload: no bare SYN, ACK or FIN."""
+    """Also what goes from `destination` to `source`."""
 
     def covers(self, packet: Packet) -> bool:
-        if self.protocol not in (None, packet.protocol) or (self.carries_data and not packet.payload_length):
-            return False
+        return self.unit.covers(packet) and self.goes_its_way(packet)
+
+    def goes_its_way(self, packet: Packet) -> bool:
         sender = (packet.source, packet.source_port)
         receiver = (packet.destination, packet.destination_port)
         forth = self.source.covers(*sender) and self.destination.covers(*receiver)
@@ -52,17 +49,31 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Positions:
+    """The `first` matching one and those after it, `count` in all; None: all of them."""
+
+    first: int = 1
+    count: int | None = 1
+
+    def __contains__(self, position: int) -> bool:
+        return self.first <= position and (self.count is None or position < self.first + self.count)
+
+
+FIRST = Positions()
+EVERY = Positions(1, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
-    """Drop the `nth` matching packet and those right after it, `count` in all."""
+    """Send nothing on."""
 
     match: Match
-    nth: int = 1
-    count: int = 1
+    positions: Positions = FIRST
 
 
 @dataclass(frozen=True, slots=True)
 class Lose:
-    """Lose each matching packet with a chance of `percent`; which ones is settled by `seed` and their position."""
+    """Lose each with a chance of `percent`; which ones is settled by `seed` and their position."""
 
     match: Match
     percent: float
@@ -71,115 +82,60 @@ class Lose:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Hold each matching packet for `delay_ns`; packets keep their order."""
+    """Send on `delay_ns` later; what is delayed alike keeps its order."""
 
     match: Match
     delay_ns: int
+    positions: Positions = EVERY
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """XOR the payload byte at `offset` of the `nth` matching packet that has such a byte with `mask`."""
+    """XOR the byte at `offset` with `mask`, and make the transport checksum right again: only who looks deeper notices.
+
+    `offset` counts from the payload's first byte, from the record's or QUIC packet's where those are the unit (a
+    record's header has five); negative ones from the end. What has no such byte is counted, but left as it is.
+    """
 
     match: Match
-    offset: int
-    nth: int = 1
+    positions: Positions = FIRST
+    offset: int = LAST_BYTE
     mask: int = 0xFF
 
 
-Fault = Drop | Lose | Delay | Flip
+@dataclass(frozen=True, slots=True)
+class Corrupt:
+    """Damage a byte and leave the transport checksum as it was: the receiver's TCP or UDP throws the packet away."""
 
-
-class Action(StrEnum):
-    """What was done to a packet."""
-
-    DROPPED = "dropped"
-    LOST = "lost"
-    DELAYED = "delayed"
-    FLIPPED = "flipped"
+    match: Match
+    positions: Positions = FIRST
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
-    """One fault (by its place in the list) acted on one packet."""
+class Duplicate:
+    """Send it on, and a copy right behind it."""
 
-    fault: int
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """Send the packet on after `delay_ns`, as `data`."""
-
-    data: bytes
-    delay_ns: int = 0
+    match: Match
+    positions: Positions = FIRST
 
 
 @dataclass(frozen=True, slots=True)
-class Discard:
-    """Send nothing on."""
+class Hold:
+    """Reorder: hold the `position`-th back until `overtaken_by` more that match have passed."""
 
-
-Verdict = Forward | Discard
+    match: Match
+    position: int = 1
+    overtaken_by: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """The fate of one packet, what each fault has matched up to and including it, and who acted."""
+class Replace:
+    """Put `new` in the place of `old`, as long, wherever a packet's payload has it."""
 
-    verdict: Verdict
-    matched: tuple[int, ...]
-    touches: tuple[Touch, ...] = field(default=())
-
-
-def decide(data: bytes, packet: Packet, faults: Sequence[Fault], matched: Sequence[int]) -> Decision:
-    """The fate of `packet`, whose bytes are `data`, when each of `faults` has matched `matched` packets so far.
-
-    Faults act in the order given. A packet that one of them takes away is not seen by those after it; delays add up.
-    """
-    counts = list(matched)
-    touches: list[Touch] = []
-    delay_ns = 0
-    for index, fault in enumerate(faults):
-        if not _looks_at(fault, packet):
-            continue
-        counts[index] += 1
-        action = _action(fault, position=counts[index])
-        if action is None:
-            continue
-        touches.append(Touch(index, action))
-        match fault:
-            case Drop() | Lose():
-                return Decision(Discard(), tuple(counts), tuple(touches))
-            case Delay():
-                delay_ns += fault.delay_ns
-            case Flip():
-                data = with_byte_flipped(data, packet, fault.offset, fault.mask)
-    return Decision(Forward(data, delay_ns), tuple(counts), tuple(touches))
+    match: Match
+    old: bytes
+    new: bytes
+    positions: Positions = EVERY
 
 
-def _looks_at(fault: Fault, packet: Packet) -> bool:
-    if not fault.match.covers(packet):
-        return False
-    return not isinstance(fault, Flip) or fault.offset < packet.payload_length
-
-
-def _action(fault: Fault, position: int) -> Action | None:
-    """What `fault` does to the packet it matches as number `position`."""
-    match fault:
-        case Drop():
-            return Action.DROPPED if fault.nth <= position < fault.nth + fault.count else None
-        case Lose():
-            return Action.LOST if chance(fault.seed, position) * 100 < fault.percent else None
-        case Delay():
-            return Action.DELAYED
-        case Flip():
-            return Action.FLIPPED if position == fault.nth else None
-
-
-def chance(seed: int, position: int) -> float:
-    """A number in [0, 1) that looks random but depends on `seed` and `position` only (SplitMix64, the position-th)."""
-    z = (seed + position * 0x9E3779B97F4A7C15) & _64_BITS
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _64_BITS
-    return ((z ^ (z >> 31)) >> 11) / (1 << 53)
+Fault = Drop | Lose | Delay | Flip | Corrupt | Duplicate | Hold | Replace

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from ipaddress import IPv4Address
 
 _IPV4_HEADER = 20  # bytes without options
@@ -25,8 +25,25 @@ class Protocol(IntEnum):
     UDP = 17
 
 
+class TcpFlags(IntFlag):
+    """RFC 9293, section 3.1; the two of ECN are left out."""
+
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    PSH = 0x08
+    ACK = 0x10
+    URG = 0x20
+
+
+NO_FLAGS = TcpFlags(0)
+
+
 class MalformedPacket(ValueError):
     """The bytes are not a whole IPv4 packet carrying TCP or UDP; the text names the field."""
+
+
+Flow = tuple[Protocol, IPv4Address, int, IPv4Address, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,13 @@ class Packet:
     payload_at: int
     end: int
     """Bytes from the start to the end of the IPv4 packet, which may be short of the buffer's."""
+    flags: TcpFlags = NO_FLAGS
+    """TCP's; none for UDP."""
+
+    @property
+    def flow(self) -> Flow:
+        """Who sends to whom: one direction of a connection, for as long as its addresses and ports last."""
+        return self.protocol, self.source, self.source_port, self.destination, self.destination_port
 
     @property
     def payload_length(self) -> int:
@@ -83,7 +107,12 @@ def dissect(data: bytes) -> Packet:
         transport_at=header_length,
         payload_at=payload_at,
         end=total_length,
+        flags=_flags(data, protocol, header_length),
     )
+
+
+def _flags(data: bytes, protocol: Protocol, start: int) -> TcpFlags:
+    return TcpFlags(data[start + 13] & 0x3F) if protocol is Protocol.TCP else NO_FLAGS
 
 
 def _transport(data: bytes, protocol: Protocol, start: int, end: int) -> tuple[int, int | None]:
@@ -125,8 +154,31 @@ def with_byte_flipped(data: bytes, packet: Packet, offset: int, mask: int) -> by
         raise IndexError(f"payload offset {offset}: the payload has {packet.payload_length} bytes")
     changed = bytearray(data)
     changed[packet.payload_at + offset] ^= mask
+    return _with_right_checksum(changed, packet)
+
+
+def with_text_replaced(data: bytes, packet: Packet, old: bytes, new: bytes) -> bytes:
+    """The same packet with `new` wherever its payload has `old`, as many bytes, and the transport checksum made right.
+
+    Raises ValueError if the two differ in length: TCP counts every byte.
+    """
+    if len(old) != len(new):
+        raise ValueError(f"{len(old)} bytes cannot become {len(new)}")
+    changed = bytearray(data)
+    changed[packet.payload_at : packet.end] = data[packet.payload_at : packet.end].replace(old, new)
+    return _with_right_checksum(changed, packet)
+
+
+def with_damage(data: bytes, packet: Packet) -> bytes:
+    """The same packet with its last byte inverted and the checksum left as it was, which is now wrong."""
+    changed = bytearray(data)
+    changed[packet.end - 1] ^= 0xFF
+    return bytes(changed)
+
+
+def _with_right_checksum(changed: bytearray, packet: Packet) -> bytes:
     checksum_at = packet.transport_at + (_TCP_CHECKSUM_AT if packet.protocol is Protocol.TCP else _UDP_CHECKSUM_AT)
-    unchecked = packet.protocol is Protocol.UDP and data[checksum_at : checksum_at + 2] == b"\0\0"
+    unchecked = packet.protocol is Protocol.UDP and changed[checksum_at : checksum_at + 2] == b"\0\0"
     if not unchecked:  # RFC 768: zero says that the sender computed none
         struct.pack_into("!H", changed, checksum_at, 0)
         checksum = transport_checksum(bytes(changed), packet)

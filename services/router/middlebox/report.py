@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from middlebox.faults import Action, Fault
+from middlebox.decisions import Action
+from middlebox.faults import Fault
+from middlebox.hosts import Hosts
 from middlebox.notation import write_fault
 from middlebox.packet import Packet
+from middlebox.sentence_writer import write_sentence
 
 MOST_TOUCHES_KEPT = 10_000
 
@@ -35,11 +38,11 @@ class Report:
     """Packets that were queued but could not be read (fragments, say): forwarded as they were."""
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """{"faults": [each as posted, with "matched" and "touched"], "touches": [...], "unread": int}."""
+def as_json(report: Report, hosts: Hosts) -> dict[str, Any]:
+    """{"faults": [each with "sentence", "matched" and "touched"], "touches": [...], "unread": int}."""
     return {
         "faults": [
-            {**write_fault(fault), "matched": matched, "touched": touched}
+            {**write_fault(fault), "sentence": write_sentence(fault, hosts), "matched": matched, "touched": touched}
             for fault, matched, touched in zip(report.faults, report.matched, report.touched, strict=True)
         ],
         "touches": [_touch(touch) for touch in report.touches],

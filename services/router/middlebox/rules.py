@@ -11,8 +11,12 @@ from middlebox.faults import Endpoint, Fault, Match
 from middlebox.packet import Protocol
 
 CHAIN = "MIDDLEBOX"
-JUMP = ("FORWARD", "-j", CHAIN)
+JUMP = ("mangle", "FORWARD", "-j", CHAIN)
 """The mangle table's FORWARD: after the isp has undone its own address translation, before it applies it."""
+
+UNTRACKED_MARK = 0x54
+UNTRACKED = ("raw", "OUTPUT", "-m", "mark", "--mark", hex(UNTRACKED_MARK), "-j", "CT", "--notrack")
+"""Table and rule that keep what `copies` marks out of connection tracking, and so out of translation."""
 
 
 def ruleset(faults: Sequence[Fault], queue_number: int) -> str:
@@ -29,7 +33,7 @@ def _lines(match: Match, queue_number: int) -> list[str]:
     directions = [(match.source, match.destination)]
     if match.both_ways:
         directions.append((match.destination, match.source))
-    protocols = [match.protocol] if match.protocol else list(Protocol)
+    protocols = [match.unit.protocol] if match.unit.protocol else list(Protocol)
     return [
         f"-A {CHAIN} -p {protocol.name.lower()}{_end('s', source)}{_end('d', destination)}"
         f" -j NFQUEUE --queue-num {queue_number} --queue-bypass"
