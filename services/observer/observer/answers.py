@@ -88,12 +88,11 @@ def _origin(step: Step) -> Answer:
 
 
 def _whole(journey: Journey) -> Answer:
-    question = "all of it took"
+    question = "all of it took"  # Enter to the last byte
     step = journey.step(StepName.RESPONSE)
     if step.start_ns is None or step.duration_ns is None:
         return _unanswered(question, step)
-    told = f"{milliseconds(step.start_ns + step.duration_ns)}, from Enter to the last byte"
-    return Answer(question, told, step.evidence[-1:])
+    return Answer(question, milliseconds(step.start_ns + step.duration_ns), step.evidence[-1:])
 
 
 def _on_own_link(step: Step) -> tuple[Evidence, ...]:

@@ -17,8 +17,8 @@ from observer.steps import Evidence, Journey, Status, Step
 from observer.style import milliseconds
 from observer.topology import Topology
 
-_TIMES, _COLUMN, _WORDS = 94, 104, 290
-_ROW, _LINE, _WRAP, _LINES, _PAGE = 46, 13, 52, 3, 1280
+_TIMES, _COLUMN, _WORDS = 94, 92, 345
+_ROW, _LINE, _WRAP, _LINES, _PAGE = 46, 13, 54, 3, 1280
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class SvgLadder:
     def html(self) -> str:
         """The whole ladder, as a section of a page."""
         bands = "".join(
-            f'<tr><td class="band step{step.number}">{_heading(step)}{self._band(step, group)}</td></tr>'
+            f'<tr><td class="band step{step.number}">{_heading(step)}'
+            f"{''.join(self._row(step, message) for message in group)}</td></tr>"
             for step, group in self.steps
         )
         return (
@@ -65,39 +66,28 @@ class SvgLadder:
             f'<text class="said" x="{self._said}" y="20">what it says</text></svg>'
         )
 
-    def _band(self, step: Step, group: Sequence[Message]) -> str:
-        if not group:
-            return ""
-        foot = _ROW * len(group)
-        lifelines = "".join(f'<path d="M{_x(index)} 0V{foot}"/>' for index in range(len(self.hosts)))
-        rows = "".join(self._row(step, message, n * _ROW) for n, message in enumerate(group))
-        return (
-            f'<svg viewBox="0 0 {self.width} {foot}" role="img">'
-            f"<title>Step {step.number}, {text(step.name.value)}: {len(group)} messages</title>"
-            f"<desc>{text(step.summary)}</desc>"
-            f'<g class="life">{lifelines}</g>{rows}</svg>'
-        )
-
-    def _row(self, step: Step, message: Message, top: int) -> str:
-        first = message.frames[0]
-        lines = textwrap.wrap(clean(said(step, message, self.topology)), _WRAP, max_lines=_LINES, placeholder="…")
+    def _row(self, step: Step, message: Message) -> str:
+        """A drawing of its own for each message: between two of them a printer may turn the page."""
+        first, told = message.frames[0], clean(said(step, message, self.topology))
+        lines = textwrap.wrap(told, _WRAP, max_lines=_LINES, placeholder="…")
         above = (len(lines) - 1) * _LINE // 2
-        told = "".join(
-            f'<text x="{self._said}" y="{top + 24 - above + n * _LINE}">{text(line)}</text>'
-            for n, line in enumerate(lines)
+        texts = "".join(
+            f'<text x="{self._said}" y="{24 - above + n * _LINE}">{text(line)}</text>' for n, line in enumerate(lines)
         )
-        arrows = "".join(self._arrow(frame, top, frame.number in message.uncited) for frame in message.frames)
-        gutter = (
-            f'<text class="gutter" x="{_TIMES - 12}" y="{top + 20}">{self._since(first)} ms</text>'
-            f'<text class="gutter faint" x="{_TIMES - 12}" y="{top + 33}">{first.length} bytes</text>'
+        lifelines = "".join(f'<path d="M{_x(index)} 0V{_ROW}"/>' for index in range(len(self.hosts)))
+        arrows = "".join(self._arrow(frame, frame.number in message.uncited) for frame in message.frames)
+        return (
+            f'<svg viewBox="0 0 {self.width} {_ROW}" role="img"><title>{text(told)}</title>'
+            f'<g class="life">{lifelines}</g>'
+            f'<text class="gutter" x="{_TIMES - 12}" y="20">{self._since(first)} ms</text>'
+            f'<text class="gutter faint" x="{_TIMES - 12}" y="33">{first.length} bytes</text>{arrows}{texts}</svg>'
         )
-        return f"<g>{gutter}{arrows}{told}</g>"
 
-    def _arrow(self, frame: Frame, top: int, uncited: bool) -> str:
+    def _arrow(self, frame: Frame, uncited: bool) -> str:
         hop = self.found[frame.number]
         start = _x(self.hosts.index(hop.sender))
         end = start if hop.receiver is None else _x(self.hosts.index(hop.receiver))
-        y, back, middle = top + 22, -7 if end > start else 7, (start + end) // 2
+        y, back, middle = 22, -7 if end > start else 7, (start + end) // 2
         tip = (
             f"frame {frame.number} on {frame.link}: {hop.sender} to {hop.receiver or 'all'} "
             f"({frame.source} to {frame.destination}), {frame.length} bytes, {self._since(frame)} ms after Enter: "

@@ -58,7 +58,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 caption { text-align: left; font-size: .85rem; padding-bottom: .3rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 thead th { font-size: .8rem; color: var(--faint); vertical-align: bottom; } .number { text-align: right; }
-td.number, th.number { white-space: nowrap; overflow-wrap: normal; }
+thead th { overflow-wrap: normal; } td.number, th.number, td.answer { white-space: nowrap; overflow-wrap: normal; }
 .ladder thead td { position: sticky; top: 0; background: var(--page); padding: .2rem 0; z-index: 1; }
 .ladder svg { display: block; width: 100%; height: auto; } .ladder td { padding: .5rem 0; }
 .band { border-left: 4px solid var(--step); } .band h3, .band p { padding-left: .8rem; } .band p { margin: 0; }
@@ -74,7 +74,8 @@ svg .gutter { fill: var(--faint); font-size: 11px; text-anchor: end; font-varian
 .arrow .tip, .arrow circle { fill: var(--step); stroke: none; } .copy path { stroke-width: 1; opacity: .7; }
 .arrow text { text-anchor: middle; font-size: 10.5px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
 .copy text { fill: var(--faint); }
-.wide { overflow-x: auto; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
+.wide { overflow-x: auto; } .waterfall, .compared { min-width: 52rem; }
+.waterfall tbody th { min-width: 11rem; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
 .compared td, .compared thead th:not(:first-child) { min-width: 15rem; } .compared tbody small { white-space: nowrap; }
 .bar { display: block; width: 100%; height: 22px; overflow: visible; } .bar text { font-size: 10px; }
 thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { stroke-width: 1.5; }
@@ -89,15 +90,18 @@ thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { strok
 .steps dl { margin: .4rem 0 0; display: grid; gap: .1rem; font-size: .85rem; }
 .steps dl div { display: grid; grid-template-columns: 9rem 1fr; gap: .6rem; } .steps dd { margin: 0; }
 .steps dl dl { margin: 0; } .steps ul { margin: 0; padding: 0; list-style: none; font-size: .85rem; }
-.steps td:last-child { width: 26%; } .steps thead th:first-child { width: 9rem; }
+.steps td:last-child { width: 34%; } .steps thead th:first-child { width: 9rem; }
 .seen { color: var(--good); } .absent { color: var(--faint); } .unknown { color: var(--bad); }
 @media (max-width: 60rem) { section { overflow-x: auto; } .ladder { min-width: 58rem; }
-  .ladder thead td { position: static; } .steps { min-width: 46rem; } }
+  .ladder thead td { position: static; } .steps { min-width: 46rem; }
+  .band h3, .band p { position: sticky; left: 0; max-width: calc(100vw - 4rem); } }
 @media print { @page { size: A4 landscape; margin: 12mm; }
   :root { color-scheme: light; --page: #fff; --ink: #000; --faint: #444; --line: #bbb; --soft: #fff; --good: #17703c;
     --bad: #b3261e; --unsure: #8a5a00; --dns: #1f7c83; --tcp: #d9730d; --tls: #a23bb0; --wait: #2b9a3e;
     --receive: #1d6fd1; --paint: #c2255c; --rest: #77818c; }
   body { max-width: none; padding: 0; font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .ladder thead td { position: static; } .wide, section { overflow: visible; } article + article { break-before: page; }
+  .ladder thead td { position: static; } .wide, section { overflow: visible; } .ladder svg { break-inside: avoid; }
+  article + article { break-before: page; }
+  .waterfall, .compared, .steps { min-width: 0; } .band h3, .band p { position: static; max-width: none; }
   h2, h3, .legend, .band p { break-after: avoid; } .waterfall tr, .answers div { break-inside: avoid; } }
 """

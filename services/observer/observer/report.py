@@ -50,8 +50,8 @@ def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> s
     parts = [
         f"<header><h1>{text(visit.url)}</h1>",
         f'<p class="verdict {state}">{text(verdict(journey))}</p>{_answers(journey)}</header>',
-        drawn.html(),
         _waterfall(journey, waterfall(journey, frames, topology)),
+        drawn.html(),
         _steps(drawn),
         _capture(journey),
         _hosts(topology),
@@ -113,7 +113,8 @@ def _waterfall_row(row: Row, timeline: Timeline) -> str:
     how = f"{row.version}{f' from {row.connection}' if row.connection else ''}"
     asked = "" if row.request_frame is None else f" #{row.request_frame}"
     return (
-        f'<tr><th scope="row">{text(row.label)}<small>{text(how)}{asked}</small></th><td>{text(answer)}</td>'
+        f'<tr><th scope="row">{text(row.label)}<small>{text(how)}{asked}</small></th>'
+        f'<td class="answer">{text(answer)}</td>'
         f'<td class="number">{_short(row.start_ns)}</td>{numbers}<td class="number">'
         f'{_short(row.end_ns - row.start_ns)}</td><td class="time">{timeline.bar(row)}</td></tr>'
     )
