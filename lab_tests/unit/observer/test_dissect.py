@@ -145,3 +145,18 @@ def test_selective_acknowledgments_are_as_on_the_wire() -> None:
     found = only(line(**told, tcp__options__sack_le=left, tcp__options__sack_re=right))
     assert found.tcp is not None
     assert found.tcp.selective_acknowledgments == ((2**32 - 90, 2**32 - 80), (100, 200))
+
+
+def test_headers_belong_to_the_stream_they_came_on_not_to_one_that_ends_in_the_same_datagram() -> None:
+    found = only(
+        line(
+            udp__stream="0",
+            quic__connection__number="0",
+            quic__stream__stream_id=many("8", "0"),
+            quic__frame_type=many("0x0f", "0x0a"),
+            _ws__col__info="Protected Payload (KP0), PKN: 10, STREAM(8), DATA, STREAM(0), HEADERS: 200 OK",
+            http3__header__header__name=many(":status", "server"),
+            http3__headers__header__value=many("200", "x"),
+        )
+    )
+    assert [(message.stream, message.status) for message in found.http] == [(0, 200)]

@@ -473,10 +473,25 @@ def _http2(fields: Fields) -> list[HttpMessage]:
 def _http3(fields: Fields) -> list[HttpMessage]:
     if not fields.values[_INDEX["http3.header.header.name"]]:
         return []
-    # Requests travel on client-initiated bidirectional streams: the ids divisible by four (RFC 9000, section 2.1).
-    streams = [stream for stream in fields.numbers("quic.stream.stream_id") if stream % 4 == 0]
     blocks = _header_blocks(fields.all("http3.header.header.name"), fields.all("http3.headers.header.value"))
+    streams = _streams_with_headers(unescaped(fields.values[_INDEX["_ws.col.info"]]))
+    if len(streams) != len(blocks):
+        # Requests travel on client-initiated bidirectional streams: the ids divisible by four (RFC 9000, section 2.1).
+        streams = [stream for stream in fields.numbers("quic.stream.stream_id") if stream % 4 == 0]
     return [_from_pseudo_headers(HttpVersion.HTTP_3, s, b) for s, b in zip(streams, blocks, strict=False)]
+
+
+def _streams_with_headers(info: str) -> list[int]:
+    """The stream of each header block: of a datagram's QUIC and HTTP/3 frames only tshark's summary keeps the order,
+    as in "STREAM(8), DATA, STREAM(0), HEADERS: 200 OK"."""
+    streams: list[int] = []
+    current = None
+    for word in info.split(", "):
+        if stream := re.fullmatch(r"STREAM\((\d+)\)", word):
+            current = int(stream[1])
+        elif current is not None and re.match(r"HEADERS\b", word):
+            streams.append(current)
+    return streams
 
 
 def _header_blocks(names: Sequence[str], values: Sequence[str]) -> list[list[tuple[str, str]]]:
