@@ -15,6 +15,8 @@
 ##   make wireshark                   open the last visit's frames, decrypted
 ##   make explain PCAP=a.pcap KEYS=a.keys
 ##                                    tell any capture's story; KEYS= a key log file, if there is one
+##   make explain PCAP=a.pcap HTML=page.html
+##                                    as a page; or FRAMES=1 every frame, JSON=1 for programs; ASCII=1 plain characters
 ##   make test ARGS='-k dns'          run the tests on the running lab (starts it); ARGS= options of pytest
 ##   make claims                      test every claim; print id, verdict, test and evidence (frames, files)
 ##   make claim ID=E2                 test one claim: what was asked and seen, on which frames, where to look in Wireshark
@@ -97,6 +99,10 @@ wireshark:
 
 explain: export EXPLAIN_PCAP = $(call given,PCAP)
 explain: export EXPLAIN_KEYS = $(call given,KEYS)
+explain: export EXPLAIN_FRAMES = $(call given,FRAMES)
+explain: export EXPLAIN_JSON = $(call given,JSON)
+explain: export EXPLAIN_HTML = $(call given,HTML)
+explain: export EXPLAIN_ASCII = $(call given,ASCII)
 explain:
 	$(run)/explain.sh
 

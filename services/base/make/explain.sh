@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make explain PCAP=file [KEYS=file]`: tell any capture's story. Needs no running lab: the observer's image reads the
+# `make explain PCAP=file [KEYS=file] [FRAMES=1 | JSON=1 | HTML=page.html] [ASCII=1]`: tell any capture's story. Needs no running lab: the observer's image reads the
 # files, with no network.
 set -eu
 . services/base/make/progress.sh
@@ -9,6 +9,28 @@ for file in "$EXPLAIN_PCAP" ${EXPLAIN_KEYS:+"$EXPLAIN_KEYS"}; do
     [ -f "$file" ] || fail "$file: there is no such file"
     [ -r "$file" ] || fail "$file: $(id -un) may not read it"
 done
+for flag in FRAMES JSON ASCII; do
+    eval "value=\${EXPLAIN_$flag:-}"
+    case $value in '' | 0 | 1) ;; *) fail "$flag=$value: expected $flag=1, or leave it out" ;; esac
+done
+[ "${EXPLAIN_ASCII:-}" != 0 ] || EXPLAIN_ASCII=''
+form='' forms=0
+if [ "${EXPLAIN_FRAMES:-}" = 1 ]; then form=--frames forms=$((forms + 1)); fi
+if [ "${EXPLAIN_JSON:-}" = 1 ]; then form=--json forms=$((forms + 1)); fi
+if [ -n "${EXPLAIN_HTML:-}" ]; then form=--html forms=$((forms + 1)); fi
+[ $forms -le 1 ] || fail "one of FRAMES=1, JSON=1 and HTML=file at a time: each tells all there is"
+
+page=${EXPLAIN_HTML:-}
+if [ -n "$page" ]; then
+    case $page in
+        1 | */) fail "HTML=$page: expected the name of the file to write, as in HTML=page.html" ;;
+    esac
+    folder=$(dirname -- "$page")
+    [ -d "$folder" ] || fail "$folder: there is no such folder to write $(basename -- "$page") into"
+    [ ! -d "$page" ] || fail "$page is a folder; HTML= takes the name of a file"
+    if [ -e "$page" ]; then [ -w "$page" ]; else [ -w "$folder" ]; fi || fail "$page: $(id -un) may not write it"
+fi
+
 sh services/base/make/preflight.sh docker
 sh services/base/make/build-images.sh observer
 
@@ -19,7 +41,10 @@ capture=/capture/$(basename "$EXPLAIN_PCAP" | tr -c 'A-Za-z0-9._\n-' _)  # what 
 keys=/capture/session.keys
 set -- --mount "$(read_only "$EXPLAIN_PCAP" "$capture")" --env NO_COLOR
 [ -z "${EXPLAIN_KEYS:-}" ] || set -- "$@" --mount "$(read_only "$EXPLAIN_KEYS" "$keys")"
-[ ! -t 1 ] || set -- "$@" --tty
+case $form in
+    --json | --html) ;;  # for programs: a terminal would change the line ends
+    *) [ ! -t 1 ] || set -- "$@" --tty ;;
+esac
 # The lab's own captures are told with the names of its hosts.
 # shellcheck disable=SC2013 # words without blanks
 for address in $(sed -n "s/^ *\(ADDR_[A-Z0-9_]*\): *.*\${LAB_NET}\(.*\)$/\1=$LAB_NET\2/p" compose.yaml); do
@@ -27,6 +52,27 @@ for address in $(sed -n "s/^ *\(ADDR_[A-Z0-9_]*\): *.*\${LAB_NET}\(.*\)$/\1=$LAB
 done
 set -- "$@" --env LAB --env LAB_NET --entrypoint explain "$LAB-observer" "$capture"
 [ -z "${EXPLAIN_KEYS:-}" ] || set -- "$@" --keys "$keys"
+[ -z "$form" ] || set -- "$@" "$form"
+case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
+    *[Uu][Tt][Ff]*) ;;
+    *) EXPLAIN_ASCII=1 ;;  # a ladder that any terminal can draw
+esac
+if [ -n "${EXPLAIN_ASCII:-}" ]; then set -- "$@" --ascii; fi
 
-exec docker run --rm --init --network none --read-only --tmpfs /tmp:mode=1777 --tmpfs /run:mode=1777 \
-    --cap-drop ALL --security-opt no-new-privileges --user "$LAB_UID:$LAB_GID" "$@"
+explain() {
+    docker run --rm --init --network none --read-only --tmpfs /tmp:mode=1777 --tmpfs /run:mode=1777 \
+        --cap-drop ALL --security-opt no-new-privileges --user "$LAB_UID:$LAB_GID" "$@"
+}
+if [ -z "$page" ]; then
+    explain "$@"
+    exit
+fi
+# Whole or not at all, and the user's own also under sudo.
+whole=$(mktemp "$folder/.explain.XXXXXX")
+trap 'rm -f "$whole"' EXIT
+trap 'exit 130' INT TERM
+explain "$@" >"$whole"
+chmod "$(printf '%o' $((0666 & ~0$(umask))))" "$whole"
+[ "$(id -u)" = "$LAB_UID" ] || chown "$LAB_UID:$LAB_GID" "$whole"
+mv "$whole" "$page"
+say "wrote $page"
