@@ -102,8 +102,12 @@ def test_resource_records_are_divided_by_the_counts_and_opt_has_no_ttl() -> None
 
 
 def test_records_keep_what_the_header_says_apart_from_what_they_held() -> None:
-    decrypted = only(line(tls__record__content_type=many("20", "22"), tls__record__opaque_type="23")).tls
-    closed = only(line(tls__record__opaque_type=many("23", "23"))).tls
+    lengths = many("1", "69")
+    types = many("20", "22")
+    decrypted = only(
+        line(tls__record__content_type=types, tls__record__opaque_type="23", tls__record__length=lengths)
+    ).tls
+    closed = only(line(tls__record__opaque_type=many("23", "23"), tls__record__length=lengths)).tls
     assert decrypted is not None
     assert closed is not None
     assert [(r.type, r.inner_type) for r in decrypted.records] == [(20, 20), (23, 22)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from observer.connections import Connection, across_links
-from observer.messages import Frame, HttpMessage
+from observer.messages import Frame, HttpMessage, HttpVersion
 
 REQUEST_ID = "x-request-id"
 
@@ -48,7 +48,7 @@ class Exchange:
 
 def exchanges(connection: Connection) -> tuple[Exchange, ...]:
     """Pair the connection's requests with their responses: by stream where there are streams, else in order."""
-    messages = [(frame, message) for frame in connection.frames for message in frame.http]
+    messages = [(frame, message) for frame in connection.frames for message in frame.http if not message.is_trailer]
     if connection.identity is None:
         # Its start was not seen: responses before the first request answer requests from before.
         first = next((n for n, (_, message) in enumerate(messages) if message.is_request), len(messages))
@@ -118,6 +118,8 @@ def _is_final(message: HttpMessage) -> bool:
 def _answer(
     asked: Frame, request: HttpMessage, responses: list[tuple[Frame, HttpMessage]], taken: set[int]
 ) -> int | None:
+    if request.stream is None and request.version is not HttpVersion.HTTP_1:
+        return None  # the dissector did not say on which stream it came, so nobody can say what answers it
     for position, (shown, response) in enumerate(responses):
         if position not in taken and response.stream == request.stream and shown.number > asked.number:
             return position

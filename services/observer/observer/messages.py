@@ -62,10 +62,23 @@ class HttpVersion(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class TcpOptions:
+    """RFC 9293, section 3.2. `kinds` are all that were there, also those that are not read here; `timestamps` are the
+    sender's and the one it echoes (RFC 7323)."""
+
+    kinds: tuple[int, ...] = ()
+    maximum_segment_size: int | None = None
+    window_scale: int | None = None
+    sack_permitted: bool = False
+    timestamps: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TcpSegment:
     """RFC 9293. Sequence numbers as on the wire; `stream` is the dissector's number of the connection on its link.
 
     `selective_acknowledgments` are the blocks that arrived beyond a hole: first byte, first byte after (RFC 2018).
+    `lost_before`: bytes that came before these were not captured.
     """
 
     source_port: int
@@ -75,10 +88,17 @@ class TcpSegment:
     acknowledgment_number: int
     length: int
     flags: TcpFlags
-    maximum_segment_size: int | None = None
+    window: int = 0
+    options: TcpOptions = TcpOptions()
     retransmission: bool = False
+    out_of_order: bool = False
+    lost_before: bool = False
     checksum: int | None = None
     selective_acknowledgments: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def maximum_segment_size(self) -> int | None:
+        return self.options.maximum_segment_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +113,24 @@ class UdpDatagram:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedPacket:
+    """The start of the packet that an ICMP error is about; `transport` is None where it is neither TCP nor UDP."""
+
+    source: str
+    destination: str
+    transport: str | None
+    source_port: int | None
+    destination_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class IcmpMessage:
-    """RFC 792. Only echo messages and their kin have a sequence number."""
+    """RFC 792, RFC 4443. Only echo messages and their kin have a sequence number; only errors are about a packet."""
 
     type: int
     code: int
     sequence_number: int | None = None
+    about: QuotedPacket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +162,10 @@ class DnsMessage:
 
 @dataclass(frozen=True, slots=True)
 class TlsRecord:
-    """`type` is what the record header says; `inner_type` what it held, None while it could not be decrypted."""
+    """`type` is what the record header says; `inner_type` what it held, None while it could not be decrypted.
+
+    Before TLS 1.3 the header says openly what a record holds, encrypted or not: then both are the same.
+    """
 
     type: int
     inner_type: int | None
@@ -138,7 +173,9 @@ class TlsRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """RFC 8446, section 4.1.2; numbers as registered, not yet names."""
+    """RFC 8446, section 4.1.2; numbers as registered, not yet names.
+
+    `ticket_length` is that of the ticket offered for TLS 1.2 (RFC 5077): 0 asks for one, None knows of none."""
 
     random: bytes
     versions: tuple[int, ...]
@@ -148,6 +185,13 @@ class ClientHello:
     groups: tuple[int, ...]
     key_share_groups: tuple[int, ...]
     offers_psk: bool
+    session_id: bytes = b""
+    ticket_length: int | None = None
+    psk_identities: int = 0
+
+
+# RFC 8446, section 4.1.3: the Random by which a ServerHello says that it is a HelloRetryRequest.
+_HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +203,25 @@ class ServerHello:
     cipher_suite: int
     group: int | None
     uses_psk: bool
+    session_id: bytes = b""
+    selected_psk: int | None = None
+
+    @property
+    def is_hello_retry_request(self) -> bool:
+        return self.random == _HELLO_RETRY_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class NewSessionTicket:
+    """RFC 8446, section 4.6.1, and RFC 5077, section 3.3. `lifetime_s` is the longest time it may be used."""
+
+    lifetime_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
+    """RFC 8446, section 6. One that came in QUIC's CONNECTION_CLOSE has no level (RFC 9001, section 4.8)."""
+
     level: int | None
     description: int
 
@@ -179,8 +238,9 @@ class TlsMessages:
     certificates: tuple[bytes, ...] = ()
     selected_protocol: str | None = None
     alerts: tuple[Alert, ...] = ()
+    tickets: tuple[NewSessionTicket, ...] = ()
     extensions: tuple[int, ...] = ()
-    """Of all its messages, in order, as registered (RFC 8446, section 4.2)."""
+    """Of all its messages, in order, as registered (RFC 8446, section 4.2), also those that are not read here."""
     transport_parameters: tuple[int, ...] = ()
     """Inside QUIC (RFC 9000, section 18.2)."""
 
@@ -199,6 +259,15 @@ class StreamData:
 
 
 @dataclass(frozen=True, slots=True)
+class QuicClose:
+    """CONNECTION_CLOSE, RFC 9000 section 19.19: of the transport, or of the application above it."""
+
+    error_code: int
+    by_application: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuicPackets:
     """The QUIC packets coalesced into one datagram (RFC 9000, section 12.2)."""
 
@@ -210,11 +279,17 @@ class QuicPackets:
     source_connection_id: str | None
     packet_numbers: tuple[int, ...] = ()
     stream_data: tuple[StreamData, ...] = ()
+    close: QuicClose | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpMessage:
-    """One request or response of RFC 9110, whichever version carried it; stream None in HTTP/1.1."""
+    """One request or response of RFC 9110, whichever version carried it; `stream` is None in HTTP/1.1.
+
+    A message with neither method nor status is a trailer section (RFC 9110, section 6.5). Where messages share a frame
+    and the dissector does not say which headers are whose, `headers_known` is False and there are none; where it does
+    not say on which stream one came, `stream` is None.
+    """
 
     version: HttpVersion
     stream: int | None
@@ -223,6 +298,11 @@ class HttpMessage:
     authority: str | None
     status: int | None
     headers: tuple[tuple[str, str], ...]
+    headers_known: bool = True
+
+    @property
+    def is_trailer(self) -> bool:
+        return self.method is None and self.status is None
 
     @property
     def is_request(self) -> bool:
@@ -238,7 +318,9 @@ class Frame:
     """One frame of one link. `number` counts from 1 in the file the frames came from.
 
     `source` and `destination` are IP addresses where there is IP, else hardware addresses. `identification` and
-    `fragment_offset` (in bytes) are IPv4's (RFC 791, section 3.1).
+    `fragment_offset` (in bytes) are IPv4's (RFC 791, section 3.1), or of IPv6's Fragment header. A frame of which the
+    capture holds only the beginning has a `captured_length` below its `length`; one whose bytes break a protocol's
+    rules is `malformed`, as far as the dissector noticed. Protocols that no layer here stands for are in `protocols`.
 
     `http2_stream_ids` has the stream of each of `http2_frame_types`; both are told where a frame's last byte is.
     `ended_streams` are the HTTP/2 and HTTP/3 streams whose sender says here that it sends no more on them.
@@ -257,6 +339,10 @@ class Frame:
     hardware_destination: str = ""
     identification: int | None = None
     fragment_offset: int = 0
+    more_fragments: bool = False
+    captured_length: int | None = None
+    malformed: bool = False
+    vlans: tuple[int, ...] = ()
     tcp: TcpSegment | None = None
     udp: UdpDatagram | None = None
     icmp: IcmpMessage | None = None

@@ -1,0 +1,67 @@
+"""One line of tshark's output as one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from observer.dissect import http1, http_streams
+from observer.dissect.dns import dns_message
+from observer.dissect.fields import FIELDS, SEPARATOR, DissectionError, Fields, nanoseconds, unescaped
+from observer.dissect.quic import quic_packets
+from observer.dissect.tls import tls_messages
+from observer.dissect.transport import fragment_offset, icmp_message, more_fragments, tcp_segment, udp_datagram
+from observer.messages import Frame
+
+
+def frames(lines: Iterable[str], link_of_interface: dict[str, str]) -> Iterator[Frame]:
+    """Type every line of `tshark -T fields` output.
+
+    Interfaces not in `link_of_interface` stand for themselves: a foreign capture's links are its interfaces.
+
+    Raises:
+        DissectionError: a line with another number of fields, or a field that cannot be read.
+    """
+    for position, line in enumerate(lines, start=1):
+        values = line.rstrip("\n").split(SEPARATOR)
+        if len(values) != len(FIELDS):
+            raise DissectionError(f"tshark line {position}: expected {len(FIELDS)} fields, found {len(values)}")
+        try:
+            yield frame(Fields(values), link_of_interface)
+        except (ValueError, IndexError) as fault:
+            raise DissectionError(f"tshark line {position}, frame {values[0]}: {fault}") from fault
+
+
+def frame(fields: Fields, link_of_interface: dict[str, str]) -> Frame:
+    """One frame with every layer the lab knows; other layers stay visible in `protocols` and `info`."""
+    interface = fields.first("frame.interface_name") or "link"
+    length = int(fields.first("frame.len") or "")
+    http = (*http1.messages(fields), *http_streams.http2_messages(fields), *http_streams.http3_messages(fields))
+    return Frame(
+        number=int(fields.values[0]),
+        time_ns=nanoseconds(fields.first("frame.time_epoch") or ""),
+        link=link_of_interface.get(interface, interface),
+        length=length,
+        captured_length=fields.number("frame.cap_len") if fields.has("frame.cap_len") else length,
+        protocols=fields.first("frame.protocols") or "",
+        info=unescaped(fields.first("_ws.col.info") or ""),
+        malformed=fields.has("_ws.malformed"),
+        source=fields.first("ip.src") or fields.first("ipv6.src") or fields.first("eth.src") or "",
+        destination=fields.first("ip.dst") or fields.first("ipv6.dst") or fields.first("eth.dst") or "",
+        ttl=fields.number("ip.ttl") or fields.number("ipv6.hlim"),
+        hardware_source=fields.first("eth.src") or "",
+        hardware_destination=fields.first("eth.dst") or "",
+        vlans=fields.numbers("vlan.id"),
+        identification=fields.number("ip.id"),
+        fragment_offset=fragment_offset(fields),
+        more_fragments=more_fragments(fields),
+        tcp=tcp_segment(fields),
+        udp=udp_datagram(fields),
+        icmp=icmp_message(fields),
+        dns=dns_message(fields),
+        tls=tls_messages(fields),
+        quic=quic_packets(fields),
+        http=http,
+        http2_frame_types=fields.numbers("http2.type"),
+        http2_stream_ids=fields.numbers("http2.streamid"),
+        ended_streams=http_streams.ended_streams(fields),
+    )
