@@ -2,7 +2,7 @@
 # Sourced by build-images.sh and build-image.sh: which images the lab has and what each is made from.
 #
 # Image ${LAB}-NAME is built from services/NAME (tests: from lab_tests). A build argument named like an image is that
-# image: `ARG BASE` is ${LAB}-base, `ARG OBSERVER` ${LAB}-observer.
+# image: `ARG BASE` is ${LAB}-base.
 
 ca_folder=${CA_FOLDER:-/usr/local/share/ca-certificates}
 
