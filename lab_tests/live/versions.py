@@ -73,6 +73,10 @@ def ask(recording: Recording, http: str, urls: Sequence[str], **options: Any) ->
     return Asked(http, tuple(urls), answer)
 
 
+def times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def ended(exchange: Exchange) -> int:
     """When the exchange's response was complete. Fails for one that never was."""
     assert exchange.response_end is not None, f"{exchange.request.path} got no whole response"

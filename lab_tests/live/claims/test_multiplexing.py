@@ -12,7 +12,7 @@ from observer.connections import Connection
 from observer.exchanges import Exchange, exchanges
 from observer.messages import Frame, TcpFlags
 from observer.round_trips import of_exchanges
-from versions import FAR_AWAY, ask, ended, faults, side_by_side
+from versions import FAR_AWAY, ask, ended, faults, side_by_side, times
 
 SLOW_MS = 1000
 SLOW_PLACE = 3
@@ -149,8 +149,8 @@ def test_ten_resources_take_ten_round_trips_under_1_1_and_one_under_2_and_3(lab:
         found = exchanges(own[http])
         marks = [f for e in found for f in (e.request_frame, e.response_end) if f]
         experiment.saw(
-            f"HTTP/{http}: the client asked, and waited, {'once' if turns == 1 else f'{turns} times'}; from first request to last response "
-            f"something was on its way between home and edge for {travelled[http]:.1f} round trips",
+            f"HTTP/{http}: the client asked, and waited, {times(turns)}; from first request to last response something "
+            f"was on its way between home and edge for {travelled[http]:.1f} round trips",
             recording,
             marks,
         )
