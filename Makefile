@@ -7,6 +7,9 @@
 ##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
 ##                                    URL= any address of the site; TLS=1.2 or 1.3
 ##   make visit FRAMES=1              every frame of the visit instead of its steps
+##   make visit URL=http://parseltongue.co.in/ FOLLOW=1
+##                                    go where redirects point, and tell each part; URL='first second' visits two
+##                                    addresses one after the other, by one run of the client
 ##   make up MONITOR=1                Prometheus, too: it watches balancer and origins, and fires alerts
 ##   make down                        stop: no container, network or firewall rule is left (the lab's own CA is)
 ##   make clean                       down, and remove images, volumes and captures (asks; YES=1 does not)
@@ -82,6 +85,7 @@ visit: export VISIT_HTTP = $(call given,HTTP)
 visit: export VISIT_TLS = $(call given,TLS)
 visit: export VISIT_WITH = $(call given,WITH)
 visit: export VISIT_FRAMES = $(call given,FRAMES)
+visit: export VISIT_FOLLOW = $(call given,FOLLOW)
 visit:
 	$(run)/visit.sh
 

@@ -67,6 +67,7 @@ def golden(version: str) -> Golden:
     frames.sort(key=lambda frame: frame.time_ns)
     visit = told["visit"] | {
         "local_ports": tuple(told["visit"]["local_ports"]),
+        "more_urls": tuple(told["visit"].get("more_urls", ())),
         "client_randoms": tuple(bytes.fromhex(value) for value in told["visit"]["client_randoms"]),
     }
     return Golden(

@@ -21,6 +21,7 @@ case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
 esac
 
 [ "${VISIT_FRAMES:-}" != 1 ] || set -- "$@" --frames
+[ "${VISIT_FOLLOW:-}" != 1 ] || set -- "$@" --follow
 
 terminal=''
 [ ! -t 1 ] || terminal=-t

@@ -72,7 +72,7 @@ def frame_ladder(frames: Sequence[Frame], journey: Journey, topology: Topology, 
 def steps_of_frames(journey: Journey) -> dict[int, tuple[int, ...]]:
     """Which steps each cited frame proves, by the frame's number."""
     proved: dict[int, dict[int, None]] = {}
-    for step in journey.steps:
+    for step in (step for part in journey.chain for step in part.steps):
         for evidence in step.evidence:
             proved.setdefault(evidence.frame, {})[step.number] = None
     return {frame: tuple(numbers) for frame, numbers in proved.items()}

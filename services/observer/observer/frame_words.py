@@ -28,7 +28,7 @@ def comments_of(journey: Journey, frames: Iterable[Frame], topology: Topology) -
     """A sentence for each step that a frame proves, by the frame's number in journey.pcapng."""
     by_number = {frame.number: frame for frame in frames}
     comments: dict[int, list[str]] = {}
-    for step in journey.steps:
+    for step in (step for part in journey.chain for step in part.steps):
         for item in step.evidence:
             frame = by_number.get(item.frame)
             told = words(step, item, frame, topology) if frame else item.shows
@@ -36,6 +36,10 @@ def comments_of(journey: Journey, frames: Iterable[Frame], topology: Topology) -
             said = comments.setdefault(item.frame, [])
             if sentence not in said:
                 said.append(sentence)
+    for found in journey.conservation.irregularities:
+        for shown in (found.entered, found.left):
+            if shown:
+                comments.setdefault(shown.frame, []).append(f"{found.host}: {found.packet}: {found.fate.value}")
     return comments
 
 

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from observer.connections import closing_words
 from observer.exchanges import Exchange
+from observer.legs import redirected_to
 from observer.messages import Frame
 from observer.registries import TLS_VERSIONS, name_of
+from observer.round_trips import before_first_request, first_request
 from observer.scene import Scene, same
 from observer.steps import (
     Attempt,
     Evidence,
     KeptOpenFacts,
+    Occasion,
     ProcessingFacts,
     RequestFacts,
     ResponseFacts,
@@ -33,12 +36,20 @@ def request_step(scene: Scene) -> Step:
         path=request.path or "",
         authority=request.authority or "",
         request_id=exchange.request_id,
+        round_trips_before=_round_trips_before(scene, exchange),
         headers=request.headers,
     )
     evidence = [Evidence(e.link, e.request_frame.number, f"{facts.method} {facts.path}") for e in [*front, *back[:1]]]
     last = back[0].request_frame if back else front[-1].request_frame
     summary = f"{facts.method} {facts.path} over {facts.version}"
     return scene.seen(StepName.REQUEST, summary, exchange.request_frame, last, facts, evidence)
+
+
+def _round_trips_before(scene: Scene, exchange: Exchange) -> int | None:
+    if scene.was_open:
+        return 0
+    first = first_request(exchange.connection)
+    return before_first_request(exchange.connection) if first is exchange.request_frame else 0
 
 
 def processing_step(scene: Scene) -> Step:
@@ -105,6 +116,7 @@ def response_step(scene: Scene) -> Step:
         content_type=response.header("content-type"),
         content_length=int(length) if length and length.isdigit() else None,
         server=response.header("x-origin"),
+        redirected_to=redirected_to(scene.visit.url, exchange),
         headers=response.headers,
     )
     answered = [attempt for attempt in scene.back()[0] if attempt.response_start]
@@ -119,7 +131,8 @@ def response_step(scene: Scene) -> Step:
     size = f", {facts.content_length} bytes" if facts.content_length is not None else ""
     kind = f", {facts.content_type}" if facts.content_type else ""
     broken = "" if exchange.response_end else "; it broke off"
-    summary = f"{facts.status}{kind}{size}{broken}"
+    onward = f", redirects to {facts.redirected_to}" if facts.redirected_to else ""
+    summary = f"{facts.status}{kind}{size}{onward}{broken}"
     return scene.seen(StepName.RESPONSE, summary, first, exchange.response_end, facts, evidence)
 
 
@@ -127,6 +140,8 @@ def rendering_step(scene: Scene) -> Step:
     """The one step no link carries: known from the browser's own clock, and from the resources it fetched."""
     rendering = scene.visit.rendering
     end = scene.exchange.response_end if scene.exchange else None
+    if scene.led_on_by is Occasion.REDIRECT:
+        return scene.not_done(StepName.RENDERING, "a redirect has nothing to render")
     if rendering is None:
         return _not_rendered(scene)
     if end is None:
@@ -157,6 +172,8 @@ def kept_open_step(scene: Scene) -> Step:
     connection = exchange.connection
     requests = [e for e in scene.mine if same(e.connection, connection)]
     last = max((e.response_end for e in requests if e.response_end), key=lambda f: f.time_ns)
+    if scene.following and same(scene.following.connection, connection):
+        return _used_again(scene, scene.following, last, len(requests))
     end = next((f for f in connection.closing if f.time_ns >= last.time_ns), None)
     closer = None
     if end is not None:
@@ -176,6 +193,18 @@ def kept_open_step(scene: Scene) -> Step:
             return scene.not_done(StepName.KEPT_OPEN, why, [Evidence(end.link, end.number, shows)])
         evidence.append(Evidence(end.link, end.number, shows))
     return scene.seen(StepName.KEPT_OPEN, _kept_open_summary(facts), last, end, facts, evidence)
+
+
+def _used_again(scene: Scene, following: Exchange, last: Frame, requests: int) -> Step:
+    """The connection stayed, and carried the visit's next part."""
+    again = following.request_frame
+    words = f"{following.request.method} {following.request.path}"
+    facts = KeptOpenFacts(requests, None, (), again.time_ns - last.time_ns, _backend_kept(scene))
+    evidence = [
+        Evidence(last.link, last.number, "the response ends, the connection stays"),
+        Evidence(again.link, again.number, f"it is used again: {words}"),
+    ]
+    return scene.seen(StepName.KEPT_OPEN, f"and used again, for {words}", last, again, facts, evidence)
 
 
 def _said_close(exchange: Exchange, last: Frame, end: Frame) -> bool:

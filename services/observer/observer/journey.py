@@ -12,9 +12,10 @@ from observer import http_steps, opening_steps
 from observer.connections import Connection
 from observer.conservation import conservation
 from observer.exchanges import Exchange
+from observer.legs import legs
 from observer.messages import Frame
 from observer.scene import Scene, scene_of
-from observer.steps import Journey, LinkCapture, Resource, Visit
+from observer.steps import Journey, LinkCapture, Resource, Step, Visit
 from observer.topology import Topology
 from observer.transit import Transit, transit_of
 from observer.whereabouts import Whereabouts
@@ -36,7 +37,24 @@ def journey(
     scene = scene_of(visit, frames, capture, topology, first)
     transit = transit_of(frames, topology) if transit is None else transit
     whereabouts = Whereabouts(frames, transit, visit.enter_ns)
-    steps = (
+    conserved = conservation(transit, capture, topology.name)
+    told: Journey | None = None
+    for leg in reversed(legs(scene)):
+        told = Journey(
+            visit=leg.visit,
+            occasion=leg.occasion,
+            capture=leg.capture,
+            steps=tuple(whereabouts.added_to(step) for step in _steps(leg)),
+            resources=tuple(_resource(leg, exchange) for exchange in leg.mine),
+            conservation=conserved,
+            then=told,
+        )
+    assert told is not None, "a visit has at least one part"
+    return told
+
+
+def _steps(scene: Scene) -> tuple[Step, ...]:
+    return (
         opening_steps.dns_step(scene),
         opening_steps.tcp_step(scene),
         opening_steps.tls_step(scene),
@@ -45,13 +63,6 @@ def journey(
         http_steps.response_step(scene),
         http_steps.rendering_step(scene),
         http_steps.kept_open_step(scene),
-    )
-    return Journey(
-        visit=visit,
-        capture=scene.capture,
-        steps=tuple(whereabouts.added_to(step) for step in steps),
-        resources=tuple(_resource(scene, exchange) for exchange in scene.mine),
-        conservation=conservation(transit, capture, topology.name),
     )
 
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from observer.answers import answers, frames_of
-from observer.steps import Conserved, DnsFacts, Journey, ProcessingFacts, Status, Step, StepName
+from observer.steps import (
+    Conserved,
+    DnsFacts,
+    Journey,
+    Occasion,
+    ProcessingFacts,
+    ResponseFacts,
+    Status,
+    Step,
+    StepName,
+)
 from observer.style import BOLD, DIM, GREEN, RED, YELLOW, Style, headings, milliseconds
 from observer.topology import LINKS
 
@@ -20,18 +30,22 @@ _COLUMNS = 6
 
 def ladder(journey: Journey, style: Style) -> str:
     """The whole ladder, ready to print, ending in a newline; no line is wider than the style's width."""
-    drawing = _Drawing.of(journey, style)
-    lines = [*_title(journey, style), "", *drawing.heading()]
-    for step in journey.steps:
-        lines += drawing.rung(step)
-    lines += ["", *_answers(journey, style), "", *_capture_lines(journey, style), *_conservation_lines(journey, style)]
+    lines: list[str] = []
+    for part in journey.chain:
+        drawing = _Drawing.of(part, style)
+        lines += [*_title(part, style), "", *drawing.heading()]
+        for step in part.steps:
+            lines += drawing.rung(step)
+        lines += ["", *_answers(part, style), ""]
+    lines += [*_capture_lines(journey, style), *_conservation_lines(journey, style), *_onward(journey, style)]
     return "\n".join(lines) + "\n"
 
 
 def _title(journey: Journey, style: Style) -> Iterator[str]:
     visit = journey.visit
-    yield style.paint(style.cut(f"{visit.url}  with {visit.program}, HTTP/{visit.http}"), BOLD)
-    if visit.exit_code:
+    why = "" if journey.occasion is Occasion.ENTER else f"{journey.occasion.value}: "
+    yield style.paint(style.cut(f"{why}{visit.url}  with {visit.program}, HTTP/{visit.http}"), BOLD)
+    if visit.exit_code and journey.then is None:
         yield style.paint(style.cut(f"the client failed: {visit.error}"), YELLOW)
 
 
@@ -156,3 +170,12 @@ def _conservation_lines(journey: Journey, style: Style) -> list[str]:
         return []  # one link: nothing went on to another
     colour = {Conserved.YES: DIM, Conserved.NO: RED, Conserved.UNKNOWN: YELLOW}[conservation.conserved]
     return [style.paint(f"  {part}", colour) for part in style.wrapped(f"conservation: {conservation.summary}", used=2)]
+
+
+def _onward(journey: Journey, style: Style) -> list[str]:
+    """What to type to go where the last response points, if the client did not."""
+    last = journey.chain[-1]
+    response = last.step(StepName.RESPONSE).facts
+    if last.visit.follows or not isinstance(response, ResponseFacts) or not response.redirected_to:
+        return []
+    return [f"  {part}" for part in style.wrapped(f"redirected to {response.redirected_to}: FOLLOW=1 goes on", used=2)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from observer.connections import Connection
 from observer.messages import DnsMessage, Frame, ResourceRecord
 from observer.registries import DNS_RESPONSE_CODES
-from observer.steps import Evidence, Lookup
+from observer.steps import Evidence, Lookup, ToldApart
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +66,77 @@ def outcome(answer: DnsMessage) -> str:
 
 def lookups_by(frames: Iterable[Frame], asker: str | None, link: str | None) -> list[Resolution]:
     """The questions that address `asker` (None: anyone) asked on `link` (None: any), with their answers, in order."""
-    open_questions: list[tuple[Frame, DnsMessage]] = []
+    questions: list[tuple[Frame, DnsMessage]] = []
+    unanswered: dict[_Question, deque[int]] = defaultdict(deque)
     answers: dict[int, tuple[Frame, DnsMessage]] = {}
     for frame in frames:
         if frame.dns is None or (link is not None and frame.link != link):
             continue
         if frame.dns.is_response:
-            for query, question in open_questions:
-                if query.number not in answers and _answers(frame, frame.dns, query, question):
-                    answers[query.number] = (frame, frame.dns)
-                    break
+            if waiting := unanswered.get(_question(frame, frame.dns)):
+                answers[waiting.popleft()] = (frame, frame.dns)
         elif asker in (None, frame.source):
-            open_questions.append((frame, frame.dns))
-    return [Resolution(query, question, *answers.get(query.number, (None, None))) for query, question in open_questions]
+            unanswered[_question(frame, frame.dns)].append(frame.number)
+            questions.append((frame, frame.dns))
+    return [Resolution(query, question, *answers.get(query.number, (None, None))) for query, question in questions]
 
 
-def _answers(frame: Frame, answer: DnsMessage, query: Frame, question: DnsMessage) -> bool:
-    return (
-        frame.link == query.link
-        and (frame.source, frame.destination) == (query.destination, query.source)
-        and _ports(frame) == _ports(query)[::-1]
-        and (answer.id, answer.name.lower(), answer.type) == (question.id, question.name.lower(), question.type)
-    )
+def own_lookups(
+    possible: Sequence[Resolution], connection: Connection | None, others: Iterable[Connection], since_ns: int
+) -> tuple[list[Resolution], ToldApart]:
+    """Of a client's lookups for one name, all from before `connection` began, those of the program that opened it.
+
+    A program asks each question from one port; the same question from two ports is two programs'. Those that were
+    answered too late for `connection` are another's. Of the rest the n-th that was answered is taken to be that of
+    the n-th connection to this server, if there are that many. Without a connection all remain.
+    """
+    by_question: dict[tuple[str, bool], dict[int, list[Resolution]]] = {}
+    for found in possible:
+        question = (found.question.type, found.query.tcp is not None)
+        by_question.setdefault(question, {}).setdefault(_ports(found.query)[0], []).append(found)
+    if all(len(ports) == 1 for ports in by_question.values()):
+        return list(possible), ToldApart.ALONE
+    if connection is None:
+        return list(possible), ToldApart.UNDECIDED
+    began = connection.frames[0].time_ns
+    earlier = [
+        c
+        for c in others
+        if (c.link, c.client.address, c.server) == (connection.link, connection.client.address, connection.server)
+        and since_ns <= c.frames[0].time_ns <= began
+    ]
+    by_port: dict[int, list[Resolution]] = {}
+    for found in possible:
+        by_port.setdefault(_ports(found.query)[0], []).append(found)
+    answered_ns = {port: _answered_ns(asked) for port, asked in by_port.items()}
+    own: list[Resolution] = []
+    ways = {ToldApart.ANSWERED}
+    for ports in by_question.values():
+        in_time = [port for port in ports if (answered_ns[port] or began + 1) <= began]
+        candidates = sorted(in_time or ports, key=lambda port: answered_ns[port] or began)
+        if len(candidates) > 1:
+            ways.add(ToldApart.ORDER if len(earlier) <= len(candidates) else ToldApart.UNDECIDED)
+        own += ports[candidates[min(len(earlier), len(candidates)) - 1]]
+    way = next(w for w in (ToldApart.UNDECIDED, ToldApart.ORDER, ToldApart.ANSWERED) if w in ways)
+    return sorted(own, key=lambda found: found.query.number), way
+
+
+def _answered_ns(asked: Iterable[Resolution]) -> int | None:
+    """When the last of these questions was answered; None while one was not."""
+    times = [found.response.time_ns if found.response else None for found in asked]
+    known = [time for time in times if time is not None]
+    return max(known) if len(known) == len(times) else None
+
+
+_Question = tuple[str, str, str, tuple[int, int], int, str, str]
+
+
+def _question(frame: Frame, message: DnsMessage) -> _Question:
+    """What a question and its answer have in common: link, asker, asked, ports, id, name and type."""
+    asker, asked, ports = frame.source, frame.destination, _ports(frame)
+    if message.is_response:
+        asker, asked, ports = asked, asker, (ports[1], ports[0])
+    return (frame.link, asker, asked, ports, message.id, message.name.lower(), message.type)
 
 
 def _ports(frame: Frame) -> tuple[int, int]:

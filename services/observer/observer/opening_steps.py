@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from observer.certificates import certificate_facts
 from observer.connections import Connection, Transport, across_links
-from observer.lookups import Resolution, lookups_by
+from observer.lookups import Resolution, lookups_by, own_lookups
 from observer.messages import Frame, HandshakeType
 from observer.registries import ALERTS, CIPHER_SUITES, GROUPS, TLS_VERSIONS, name_of
 from observer.scene import Scene
-from observer.steps import DnsFacts, Evidence, Step, StepName, TcpFacts, TlsFacts
+from observer.steps import DnsFacts, Evidence, Step, StepName, TcpFacts, TlsFacts, ToldApart
 
 _CLOSURE_ALERTS = (0, 90)  # close_notify and user_canceled, RFC 8446 section 6.1
 _TLS_1_2 = 0x0303
@@ -20,11 +20,12 @@ def dns_step(scene: Scene) -> Step:
     host = (urlsplit(scene.visit.url).hostname or "").rstrip(".")
     before = scene.connection.frames[0].time_ns if scene.connection else scene.visit.ended_ns
     client = scene.connection.client.address if scene.connection else None
-    asked = [
+    possible = [
         found
         for found in lookups_by(scene.frames, client, scene.own_link)
-        if found.question.name.rstrip(".").lower() == host and scene.visit.started_ns <= found.query.time_ns <= before
+        if found.question.name.rstrip(".").lower() == host and scene.begun_ns <= found.query.time_ns <= before
     ]
+    asked, told_apart = own_lookups(possible, scene.connection, scene.connections, scene.begun_ns)
     if not asked:
         return scene.not_seen(StepName.DNS, f"no question about {host} was asked: its address was known, or it is one")
     first = asked[0].query
@@ -37,13 +38,18 @@ def dns_step(scene: Scene) -> Step:
         name=host,
         addresses=tuple(addresses),
         ttl=min(ttls) if ttls else None,
+        told_apart=told_apart,
         lookups=tuple(a.told(scene.name, scene.visit.enter_ns) for a in asked),
         walk=tuple(w.told(scene.name, scene.visit.enter_ns) for w in walked),
     )
     lifetime = f" for {facts.ttl} s" if facts.ttl is not None else ""
     outcome = ", ".join(addresses) or asked[-1].outcome
     evidence = [e for lookup in [*asked, *walked] for e in lookup.evidence(scene.name)]
-    summary = f"{host} is {outcome}{lifetime}{_how_it_was_known(scene, walked, bool(responses))}"
+    doubt = {
+        ToldApart.ORDER: "; others asked then, too: told apart by order",
+        ToldApart.UNDECIDED: "; others asked then, too, and frames do not tell which was whose",
+    }.get(told_apart, "")
+    summary = f"{host} is {outcome}{lifetime}{_how_it_was_known(scene, walked, bool(responses))}{doubt}"
     return scene.seen(StepName.DNS, summary, first, last, facts, evidence)
 
 
@@ -67,6 +73,8 @@ def _how_it_was_known(scene: Scene, walked: list[Resolution], answered: bool) ->
 
 def tcp_step(scene: Scene) -> Step:
     connection = scene.connection
+    if connection and scene.was_open:
+        return scene.not_done(StepName.TCP, f"the connection from port {connection.client.port} was open already")
     if connection and connection.transport is Transport.QUIC:
         return scene.not_done(StepName.TCP, "QUIC runs over UDP; its connection opens together with TLS in step 3")
     if connection and (refusal := connection.refusal):
@@ -99,6 +107,8 @@ def tcp_step(scene: Scene) -> Step:
 def tls_step(scene: Scene) -> Step:
     connection = scene.connection
     hello = connection.client_hello if connection else None
+    if connection and hello and scene.was_open:
+        return scene.not_done(StepName.TLS, "the connection was open already, and its keys agreed on")
     if connection is None or hello is None:
         if connection and scene.exchange and not any(f.tls or f.quic for f in connection.frames):
             return scene.not_done(StepName.TLS, "plain HTTP has no handshake and no secrecy")

@@ -20,6 +20,7 @@ from observer.steps import (
     Conservation,
     Journey,
     Lookup,
+    Occasion,
     ResponseFacts,
     Status,
     Step,
@@ -31,8 +32,8 @@ from observer.waterfall import PhaseName, Row, Timeline, waterfall
 
 
 def report(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
-    """The page for one journey. `frames` are those it was told from, all links together."""
-    return reports([journey], frames, topology)
+    """The page for one journey and those that followed it. `frames` are those it was told from, all links together."""
+    return reports(journey.chain, frames, topology)
 
 
 def reports(journeys: Sequence[Journey], frames: Sequence[Frame], topology: Topology) -> str:
@@ -47,8 +48,9 @@ def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> s
     visit = journey.visit
     drawn = SvgLadder.of(journey, frames, topology)
     state = "failed" if visit.exit_code else "whole" if journey.complete else "partial"
+    why = "" if journey.occasion is Occasion.ENTER else f"{journey.occasion.value}: "
     parts = [
-        f"<header><h1>{text(visit.url)}</h1>",
+        f"<header><h1>{why}{text(visit.url)}</h1>",
         f'<p class="verdict {state}">{text(verdict(journey))}</p>{_answers(journey)}</header>',
         _waterfall(journey, waterfall(journey, frames, topology)),
         drawn.html(),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from observer.connections import Connection, connections
 from observer.exchanges import Exchange, JoinedBy, all_exchanges, behind_balancer, on_every_link
 from observer.messages import Frame
-from observer.steps import Evidence, Facts, LinkCapture, Status, Step, StepName, Visit
+from observer.steps import Evidence, Facts, LinkCapture, Occasion, Status, Step, StepName, Visit
 from observer.topology import Topology
 
 _INSIDE_TLS = (StepName.REQUEST, StepName.PROCESSING, StepName.RESPONSE, StepName.KEPT_OPEN)
@@ -21,7 +21,8 @@ class Scene:
     """Everything a step is told from: one visit's frames, grouped, and who is who.
 
     `connection` is the visit's first connection as the client's own link saw it, `exchange` its first request there;
-    either is None if the visit did not get that far, or nobody saw it.
+    either is None if the visit did not get that far, or nobody saw it. A visit may have several parts (legs.py);
+    this one began at `begun_ns`, on `occasion`, and the visit went on with the request `following`, `led_on_by` what.
     """
 
     visit: Visit
@@ -33,6 +34,15 @@ class Scene:
     connection: Connection | None
     exchange: Exchange | None
     mine: tuple[Exchange, ...]
+    begun_ns: int
+    occasion: Occasion = Occasion.ENTER
+    following: Exchange | None = None
+    led_on_by: Occasion | None = None
+
+    @property
+    def was_open(self) -> bool:
+        """Whether the connection was open before this part of the visit began."""
+        return self.connection is not None and self.connection.frames[0].time_ns < self.begun_ns
 
     def since_enter(self, frame: Frame) -> int:
         return frame.time_ns - self.visit.enter_ns
@@ -141,10 +151,22 @@ def scene_of(
             key=lambda e: e.request_frame.time_ns,
         )
     )
-    wanted = urlsplit(visit.url).path or "/"
-    exchange = next((e for e in mine if (e.request.path or "").split("?")[0] == wanted), mine[0] if mine else None)
+    exchange = next((e for e in mine if asks_for(e, visit.url)), mine[0] if mine else None)
     connection = exchange.connection if exchange else next(iter(candidates), None)
-    return Scene(visit, topology, tuple(capture), tuple(frames), grouped, paired, connection, exchange, mine)
+    begun_ns = visit.started_ns
+    return Scene(visit, topology, tuple(capture), tuple(frames), grouped, paired, connection, exchange, mine, begun_ns)
+
+
+def asks_for(exchange: Exchange, url: str) -> bool:
+    """Whether this is a request for `url`: its path and host, and encrypted as the scheme says."""
+    parts, connection = urlsplit(url), exchange.connection
+    host = (exchange.request.authority or parts.hostname or "").rsplit(":", 1)[0]
+    encrypted = connection.client_hello is not None
+    return (
+        (exchange.request.path or "").split("?")[0] == (parts.path or "/")
+        and host.lower() == (parts.hostname or "")
+        and (connection.identity is None or encrypted == (parts.scheme == "https"))
+    )
 
 
 def same(one: Connection, other: Connection) -> bool:
@@ -162,7 +184,9 @@ def _belongs(connection: Connection, visit: Visit, frames: Sequence[Frame]) -> b
         return True
     if connection.client.port in visit.local_ports:
         return True
-    if visit.local_ports or (hello and visit.client_randoms):
+    # Of a chain of redirects curl reports the last connection's port; one in plain text before it has no random either.
+    led_here = visit.follows and hello is None
+    if (visit.local_ports and not led_here) or (hello and visit.client_randoms):
         return False
     return visit.started_ns <= connection.frames[0].time_ns <= visit.ended_ns and _is_for(connection, visit, frames)
 

@@ -17,6 +17,27 @@ class Status(Enum):
     UNKNOWN = "unknown"
 
 
+class Occasion(Enum):
+    """Why the client asked for a URL."""
+
+    ENTER = "Enter"
+    REDIRECT = "redirect"
+    NEXT_URL = "next URL"
+
+
+class ToldApart(Enum):
+    """How a client's lookups were told from those of its other programs for the same name: frames name no program.
+
+    In order of time: the program whose answer came first is taken to have connected first. Undecided: there is no such
+    order, and the lookups told are those that could be meant.
+    """
+
+    ALONE = "no other asked"
+    ANSWERED = "answered in time"
+    ORDER = "in order of time"
+    UNDECIDED = "undecided"
+
+
 class StepName(Enum):
     DNS = "DNS"
     TCP = "TCP"
@@ -56,6 +77,7 @@ class DnsFacts:
     name: str
     addresses: tuple[str, ...]
     ttl: int | None
+    told_apart: ToldApart
     lookups: tuple[Lookup, ...]
     walk: tuple[Lookup, ...]
 
@@ -94,11 +116,14 @@ class TlsFacts:
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
+    """`round_trips_before`: from the connection's first packet to this request, 0 on one that was open already."""
+
     version: str
     method: str
     path: str
     authority: str
     request_id: str | None
+    round_trips_before: int | None
     headers: tuple[tuple[str, str], ...]
 
 
@@ -132,6 +157,7 @@ class ResponseFacts:
     content_type: str | None
     content_length: int | None
     server: str | None
+    redirected_to: str | None
     headers: tuple[tuple[str, str], ...]
 
 
@@ -272,8 +298,10 @@ class Conservation:
 class Visit:
     """What was asked for, and what the client itself said of it. Verdicts rest on frames, not on this.
 
-    The client program ran from `started_ns` to `ended_ns`; `enter_ns` is when the person would have pressed Enter:
-    a browser's navigation start, curl's own start. All are nanoseconds since 1970, on the clock of the frames.
+    `more_urls` are those that the same run of the client asked for after `url`; `follows` says that it goes where
+    redirects point. The client program ran from `started_ns` to `ended_ns`; `enter_ns` is when the person would have
+    pressed Enter: a browser's navigation start, curl's own start. All are nanoseconds since 1970, on the clock of the
+    frames.
     """
 
     id: str
@@ -289,6 +317,8 @@ class Visit:
     local_ports: tuple[int, ...] = ()
     client_randoms: tuple[bytes, ...] = ()
     rendering: RenderingFacts | None = None
+    more_urls: tuple[str, ...] = ()
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,11 +338,20 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
+    """One URL's eight steps, and `then` the journey that followed it, to where it was redirected or the next URL."""
+
     visit: Visit
+    occasion: Occasion
     capture: tuple[LinkCapture, ...]
     steps: tuple[Step, ...]
     resources: tuple[Resource, ...]
     conservation: Conservation
+    then: Journey | None = None
+
+    @property
+    def chain(self) -> tuple[Journey, ...]:
+        """This journey and those that followed it, in order."""
+        return (self, *(self.then.chain if self.then else ()))
 
     @property
     def complete(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,12 +34,15 @@ TIMEOUT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class VisitRequest:
-    """What to visit and how; `tls` None lets the client choose."""
+    """What to visit and how; `tls` None lets the client choose. `more_urls` come after `url`, by the same run of the
+    program; `follow`: go where redirects point, which a browser does anyway."""
 
     url: str = SITE
     http: str = "2"
     tls: str | None = None
     program: str = "curl"
+    more_urls: tuple[str, ...] = ()
+    follow: bool = False
 
     @staticmethod
     def from_json(request: Mapping[str, Any]) -> VisitRequest:
@@ -48,20 +51,27 @@ class VisitRequest:
         Raises:
             ValueError: a value that no visit can have; the text says which and what it may be.
         """
-        url = str(request.get("url") or SITE)
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"URL={url}: expected http://NAME/... or https://NAME/...")
-        plain = parts.scheme == "http"
+        urls = str(request.get("url") or SITE).split()
+        follow = bool(request.get("follow"))
+        plain = [url for url in urls if _scheme(url) == "http"]
+        only_plain = len(plain) == len(urls) and not follow
         program = _choice("WITH", request.get("with") or "curl", PROGRAMS)
-        usual = "1.1" if plain or program == "glassbox" else "2"
+        usual = "1.1" if only_plain or program == "glassbox" else "2"
         http = _choice("HTTP", request.get("http") or usual, HTTP_VERSIONS)
         tls = _choice("TLS", request["tls"], TLS_VERSIONS) if request.get("tls") else None
-        if plain and http != "1.1":
-            raise ValueError(f"HTTP={http} needs TLS in practice: ask for https://{parts.netloc}{parts.path}")
+        if plain and (http == "3" or (only_plain and http != "1.1")):
+            secure = plain[0].replace("http:", "https:", 1)
+            raise ValueError(f"HTTP={http} needs TLS in practice: ask for {secure}")
         if http == "3" and tls == "1.2":
             raise ValueError("HTTP=3 TLS=1.2: QUIC carries TLS 1.3 only (RFC 9001); leave TLS out")
-        return VisitRequest(url, http, tls, program)
+        return VisitRequest(urls[0], http, tls, program, tuple(urls[1:]), follow)
+
+
+def _scheme(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"URL={url}: expected http://NAME/... or https://NAME/...")
+    return parts.scheme
 
 
 def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
@@ -166,6 +176,8 @@ class Observer:
     ) -> Done:
         client_secrets = parsed(answer["keylog"])
         told, client_files = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
+        follows = request.follow or request.program == "browser"
+        told = replace(told, more_urls=request.more_urls, follows=follows)
         return self._tell(told, client_files, recordings, client_secrets + self.secrets_of(recordings))
 
     def _tell(
@@ -183,7 +195,7 @@ class Observer:
     def _send_client(self, name: str, request: VisitRequest) -> dict[str, Any]:
         wanted = {
             "id": name,
-            "urls": [request.url],
+            "urls": [request.url, *request.more_urls],
             "with": request.program,
             "http": request.http,
             "tls": request.tls,
@@ -191,6 +203,7 @@ class Observer:
             "headers": [],
             "body": None,
             "timeout_s": TIMEOUT_S / 2,
+            "follow": request.follow,
         }
         address = self._topology.address("client", "control")
         return ask_agent("client", address, "POST /visits", wanted, TIMEOUT_S)
