@@ -111,6 +111,18 @@ def test_a_backend_request_of_another_id_is_not_this_visits(http2_visit: Golden)
     assert http2_visit.changed(other_id).statuses()["processing"] == "absent"
 
 
+def test_what_a_client_calls_its_request_does_not_lead_astray(http2_visit: Golden) -> None:
+    def named(frame: Frame) -> Frame:
+        if frame.link == "backend" or not any(message.is_request for message in frame.http):
+            return frame
+        own = (*frame.http[0].headers, ("x-request-id", "the client's own"))
+        return replace(frame, http=(replace(frame.http[0], headers=own),))
+
+    facts = http2_visit.changed(named).journey().step(StepName.PROCESSING).facts
+    assert isinstance(facts, ProcessingFacts)
+    assert (facts.origin, facts.joined_by) == ("origin-1", "request id")
+
+
 def test_without_a_request_id_in_the_clear_the_balancer_is_joined_by_time_and_says_so(http2_visit: Golden) -> None:
     def no_id(frame: Frame) -> Frame:
         messages = tuple(

@@ -42,8 +42,11 @@ class Exchange:
 
     @property
     def request_id(self) -> str | None:
-        """The balancer's id: it stands in the response at the front and in the request at the back."""
-        return self.request.header(REQUEST_ID) or (self.response.header(REQUEST_ID) if self.response else None)
+        """The balancer's id: it stands in the response at the front and in the request at the back.
+
+        In that order, because at the front the request has what the client calls it, if anything.
+        """
+        return (self.response.header(REQUEST_ID) if self.response else None) or self.request.header(REQUEST_ID)
 
 
 def exchanges(connection: Connection) -> tuple[Exchange, ...]:
