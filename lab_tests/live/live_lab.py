@@ -55,9 +55,11 @@ class Lab:
     def ask_client(self, route: str, request: dict[str, Any]) -> dict[str, Any]:
         return ask_agent("client", self.topology.address("client", "control"), route, request, timeout_s=30)
 
-    def datagram(self, host: str, port: int, payload: bytes, timeout_s: float = 2.0) -> bytes | None:
-        """Send one UDP datagram from the client to `host` on internet; the reply, or None if there was none."""
-        to = self.topology.address(host, "internet")
+    def datagram(
+        self, host: str, port: int, payload: bytes, timeout_s: float = 2.0, *, link: str = "internet"
+    ) -> bytes | None:
+        """Send one UDP datagram from the client to `host` on `link`; the reply, or None if there was none."""
+        to = self.topology.address(host, link)
         request = {"to": to, "port": port, "payload": payload.hex(), "timeout_s": timeout_s}
         reply = self.ask_client("POST /datagrams", request)["reply"]
         return None if reply is None else bytes.fromhex(reply)

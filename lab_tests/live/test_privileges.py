@@ -8,7 +8,7 @@ from live_lab import Lab
 
 HOSTS = (
     "client", "router", "isp", "resolver", "ns-root", "ns-in", "ns-site",
-    "balancer", "quic", "origin-1", "origin-2", "tap", "observer",
+    "balancer", "quic", "echo", "origin-1", "origin-2", "tap", "observer",
 )  # fmt: skip
 WRITABLE_ROOT = {"client"}  # compose.yaml says why
 CAP_NET_ADMIN, CAP_NET_RAW = 1 << 12, 1 << 13

@@ -66,6 +66,18 @@ def test_a_closed_port_says_so() -> None:
     assert send_datagram(Probe(LOOPBACK, port, b"abc", 5.0)) == (None, "Connection refused")
 
 
+def test_a_half_closed_stream_tells_the_peer_that_no_more_comes_and_reads_on() -> None:
+    def behave(connection: socket.socket) -> None:
+        received = b""
+        while data := connection.recv(100):
+            received += data
+        connection.sendall(received[::-1])
+
+    with tcp_peer(behave) as port:
+        asked = Probe(LOOPBACK, port, b"hello", 5.0, half_close=True)
+        assert open_stream(asked, HomeLink(LOOPBACK, proc_list)) == (b"olleh", True, "")
+
+
 def test_a_stream_is_read_until_the_peer_closes() -> None:
     def behave(connection: socket.socket) -> None:
         assert connection.recv(100) == b"hello"

@@ -136,6 +136,7 @@ def test_a_probe_is_read() -> None:
         ({"port": 0}, "^port: "),
         ({"port": "53"}, "^port: "),
         ({"port": True}, "^port: "),
+        ({"half_close": 1}, "^half_close: "),
         ({"payload": "0"}, "^payload: expected hexadecimal"),
         ({"payload": 0}, "^payload: expected hexadecimal"),
         ({"size": 1}, "^unknown 'size'"),

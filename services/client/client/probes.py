@@ -43,6 +43,8 @@ def open_stream(probe: Probe, home: HomeLink) -> tuple[bytes, bool, str]:
     try:
         with socket.create_connection((str(probe.to), probe.port), timeout=probe.timeout_s) as tcp:
             tcp.sendall(probe.payload)
+            if probe.half_close:
+                tcp.shutdown(socket.SHUT_WR)
             while len(reply) < _LARGEST_REPLY:
                 tcp.settimeout(max(0.001, end - time.monotonic()))
                 data = tcp.recv(65_536)

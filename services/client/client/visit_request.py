@@ -61,11 +61,16 @@ class Probe:
     port: int
     payload: bytes
     timeout_s: float
+    half_close: bool = False
+    """Over TCP: say FIN behind the payload, and go on reading (RFC 9293, section 3.6)."""
 
 
 def read_probe(request: JsonObject, lab: IPv4Network) -> Probe:
     """The probe in the body of POST /datagrams or POST /streams."""
-    _known(request, {"to", "port", "payload", "timeout_s"})
+    _known(request, {"to", "port", "payload", "timeout_s", "half_close"})
+    half_close = request.get("half_close", False)
+    if not isinstance(half_close, bool):
+        raise BadRequest(f"half_close: expected true or false, found {half_close!r}")
     port = request.get("port")
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65_535:
         raise BadRequest(f"port: expected a whole number from 1 to 65535, found {port!r}")
@@ -74,7 +79,7 @@ def read_probe(request: JsonObject, lab: IPv4Network) -> Probe:
         payload = bytes.fromhex(text)
     except (TypeError, ValueError):
         raise BadRequest(f"payload: expected hexadecimal digits, found {text!r:.60}") from None
-    return Probe(read_target(request, lab), port, payload, _timeout_s(request, 2.0))
+    return Probe(read_target(request, lab), port, payload, _timeout_s(request, 2.0), half_close)
 
 
 def read_target(request: JsonObject, lab: IPv4Network) -> IPv4Address:

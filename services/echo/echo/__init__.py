@@ -1,0 +1,1 @@
+"""The Echo Protocol (RFC 862) over UDP and TCP."""
