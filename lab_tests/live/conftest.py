@@ -9,7 +9,9 @@ import pytest
 
 from dialogue import Header, authorization
 from live_lab import Lab, Visited
+from monitor import Monitor
 from observer.topology import LINKS, from_environment
+from rotation import Rotation
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +52,25 @@ def alice(lab: Lab) -> Header:
 def bob(lab: Lab) -> Header:
     """bob's, whose orders are others."""
     return authorization(lab, "bob", "builder")
+
+
+@pytest.fixture
+def rotation(lab: Lab) -> Iterator[Rotation]:
+    """The balancer's origins, both in rotation and every limit unused; so again after the test."""
+    rotation = Rotation(lab)
+    rotation.restore()
+    yield rotation
+    rotation.restore()
+
+
+@pytest.fixture
+def monitor(lab: Lab) -> Iterator[Monitor]:
+    """Prometheus, started for this test unless it runs anyway."""
+    container = lab.container("monitor")
+    was_running = container.status == "running"
+    if not was_running:
+        container.start()
+    lab.wait_until_healthy("monitor")
+    yield Monitor(lab)
+    if not was_running:
+        container.stop(timeout=2)

@@ -1,0 +1,69 @@
+"""The origins as the balancer sees them, over its runtime API."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection
+
+from live_lab import Lab
+from waiting import wait_until
+
+ORIGINS = ("origin-1", "origin-2")
+_OUT_WITHIN_S = (
+    15.0  # two checks fail: at worst an interval of 2 s, twice a connection that nobody answers, 0.5 s between
+)
+_BACK_WITHIN_S = 10.0  # one check passes, asked for every 0.5 s while the origin is out
+
+
+class Rotation:
+    """Which origins the balancer asks, and how often."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def asked(self) -> set[str]:
+        """The origins that get requests: those whose state is UP."""
+        return {origin for origin, row in self._rows().items() if row["status"].startswith("UP")}
+
+    def working(self) -> dict[str, int]:
+        """How many requests each origin has in hand just now."""
+        return {origin: int(row["scur"]) for origin, row in self._rows().items()}
+
+    def wait_until_asked(self, origins: Collection[str]) -> None:
+        """Until requests go to these origins and to no other."""
+        within_s = _BACK_WITHIN_S if len(origins) == len(ORIGINS) else _OUT_WITHIN_S
+        wait_until(lambda: self.asked() == set(origins), within_s, f"only {sorted(origins)} in rotation")
+
+    def weigh(self, origin: str, weight: str) -> None:
+        """Give `origin` a weight, as HAProxy writes it: 3, or 100% of what its configuration says."""
+        self._command(f"set weight site/{origin} {weight}")
+
+    def forget_rates(self) -> None:
+        """Empty the table of the rate limits."""
+        self._command("clear table https")
+
+    def start(self, origin: str) -> None:
+        """Start the origin's container again, and wait until it serves, and the balancer asks it."""
+        self._lab.container(origin).start()
+        self._lab.wait_until_healthy(origin)
+        wait_until(lambda: origin in self.asked(), _BACK_WITHIN_S, f"{origin} back in rotation")
+
+    def restore(self) -> None:
+        """Both origins running, in rotation and weighed as configured, no limit half used up."""
+        for origin in ORIGINS:
+            container = self._lab.container(origin)
+            if container.status != "running":
+                self.start(origin)
+            self.weigh(origin, "100%")
+            self._command(f"set server site/{origin} state ready")
+        self.forget_rates()
+        self.wait_until_asked(ORIGINS)
+
+    def _rows(self) -> dict[str, dict[str, str]]:
+        """Of each origin what `show stat` tells, by the names in its first line."""
+        lines = self._lab.runtime_command("show stat site 4 -1").removeprefix("# ").splitlines()
+        return {row["svname"]: row for row in csv.DictReader(lines)}
+
+    def _command(self, command: str) -> None:
+        answer = self._lab.runtime_command(command).strip()
+        assert not answer, f"{command}: HAProxy answered {answer!r}"
