@@ -1,0 +1,170 @@
+"""J: encryption, authentication, integrity - each beside what plain HTTP gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from eavesdropper import Eavesdropper
+from experiment import Experiment
+from frame_bytes import FrameBytes
+from live_lab import Lab, Recording
+from misissued import requests
+from observer.connections import Connection, Transport
+from observer.messages import Frame
+from observer.registries import ALERTS, name_of
+from observer.topology import LINKS
+
+SECURE = "https://parseltongue.co.in"
+PLAIN = "http://plain.parseltongue.co.in"
+FRONT = ("home", "internet", "edge")
+
+
+@pytest.mark.claim("J1")
+@pytest.mark.parametrize("http", ["1.1", "2", "3"])
+def test_what_anybody_reads_over_http_is_nowhere_to_be_found_over_https(
+    lab: Lab, experiment: Experiment, http: str
+) -> None:
+    """Is anything of the conversation left for somebody on the path, on any link?"""
+    sent, received = f"needle-{lab.name}-asked", b"says: needle-in-the-answer"
+    path = f"/echo?word={sent}"
+    cookie = ["Cookie", "pet=needle-in-a-cookie"]
+    with lab.recording("needles over HTTP") as plain:
+        plain.visit(f"{PLAIN}{path}", http="1.1", headers=[cookie], method="POST", body=received.decode())
+    with lab.recording(f"needles over HTTPS, HTTP/{http}") as secure:
+        secure.visit(f"{SECURE}{path}", http=http, headers=[cookie], method="POST", body=received.decode())
+    experiment.asked(f"POST {path} with a cookie and a body, over plain HTTP and over HTTPS with HTTP/{http}")
+    needles = {"in the path": sent.encode(), "in the cookie": b"needle-in-a-cookie", "in the body": received}
+    clear, closed = Eavesdropper(plain), Eavesdropper(secure)
+    for where, needle in needles.items():
+        for link in LINKS:
+            assert closed.finds(needle, link) == [], f"{where}: readable on {link}"
+        for link in FRONT:
+            found = clear.finds(needle, link)
+            assert found, f"{where}: not even over HTTP found on {link}"
+            experiment.control(f"{where}, over HTTP: found on {link}", plain, found)
+    experiment.saw("over HTTPS none of them on any link, the balancer's own leg included", secure, [])
+    answered = [e for e in secure.exchanges("edge") if e.request.path == path and e.response]
+    assert [e.response.status for e in answered if e.response] == [200]
+    experiment.control("the request was there: with the keys it is read", secure, [e.request_frame for e in answered])
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One byte changed on the way, and how whoever gets it ends the connection (RFC 8446, section 6.2)."""
+
+    what: str
+    sentence: str
+    by_client: bool
+    alert: str
+
+
+# Over TLS 1.3 the balancer's records are: 1 ServerHello, 2 ChangeCipherSpec, 3 EncryptedExtensions and so on, and then
+# two tickets and the response; the client's are: 1 ClientHello, 2 ChangeCipherSpec, 3 Finished, 4 the request.
+DAMAGES = (
+    Damage("the response", "flip one byte in the 9th TLS record from balancer to client", True, "bad_record_mac"),
+    Damage("the request", "flip one byte in the 4th TLS record from client to balancer", False, "bad_record_mac"),
+    Damage("the handshake", "flip one byte in the 3rd TLS record from balancer to client", True, "bad_record_mac"),
+    Damage(
+        "a record's header",
+        "flip the byte at offset 0 in the 9th TLS record from balancer to client",
+        True,
+        "unexpected_message",
+    ),
+)
+
+
+def only_connection(recording: Recording, link: str, transport: Transport = Transport.TCP) -> Connection:
+    """The one connection that a client opened on `link` meanwhile."""
+    found = [
+        c
+        for c in recording.connections
+        if c.link == link and c.transport is transport and c.frames[0].time_ns >= recording.began_ns
+    ]
+    assert len(found) == 1, f"{link}: expected one connection, found {len(found)}"
+    return found[0]
+
+
+def alerts(connection: Connection, *, of_client: bool) -> list[tuple[str, Frame]]:
+    return [
+        (name_of(alert.description, ALERTS), frame)
+        for frame in connection.frames
+        if frame.tls and connection.from_client(frame) is of_client
+        for alert in frame.tls.alerts
+    ]
+
+
+@pytest.mark.claim("J3")
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.what.replace(" ", "-"))
+def test_one_flipped_byte_ends_a_tls_connection_at_once(lab: Lab, experiment: Experiment, damage: Damage) -> None:
+    """Does TLS notice a single changed byte, and what does it do?"""
+    with lab.recording(f"{damage.sentence}") as recording, lab.faults(damage.sentence) as faults:
+        answer = recording.visit(f"{SECURE}/bytes/60000", http="1.1", tls="1.3")
+    (touched,) = faults.touched(recording)
+    (sent,) = touched.sent
+    experiment.asked(f"GET /bytes/60000 over TLS 1.3 while the isp is told: {damage.sentence}")
+    assert FrameBytes(recording).tcp_payload(touched.arrived) != FrameBytes(recording).tcp_payload(sent)
+    assert sent.tcp and not sent.tcp.retransmission
+    experiment.saw(f"{damage.what}: one byte differs between these two frames", recording, [touched.arrived, sent])
+    connection = only_connection(recording, "home" if damage.by_client else "edge")
+    said = alerts(connection, of_client=damage.by_client)
+    assert [name for name, _ in said] == [damage.alert], f"{answer['error']}"
+    experiment.saw(f"whoever got it answers with {damage.alert}", recording, said[0][1])
+    after = [f for f in connection.frames if f.time_ns > said[0][1].time_ns and f.http]
+    assert after == [], "the connection went on"
+    assert connection.closing, "the connection stayed open"
+    assert answer["exit_code"] != 0
+    experiment.saw("and ends the connection", recording, connection.closing[-1:])
+
+
+@pytest.mark.claim("J3")
+def test_one_flipped_byte_goes_unnoticed_over_plain_http(lab: Lab, experiment: Experiment) -> None:
+    """Does anybody notice the same byte where there is no TLS?"""
+    sentence = "flip one byte in the 3rd data segment from balancer port 80 to client"
+    with lab.recording(sentence) as recording, lab.faults(sentence) as faults:
+        answer = recording.visit(f"{PLAIN}/bytes/60000", http="1.1")
+    (touched,) = faults.touched(recording)
+    (sent,) = touched.sent
+    raw = FrameBytes(recording)
+    before, behind = raw.tcp_payload(touched.arrived), raw.tcp_payload(sent)
+    assert [a == b for a, b in zip(before, behind, strict=True)].count(False) == 1
+    experiment.asked(f"GET /bytes/60000 over plain HTTP while the isp is told: {sentence}")
+    experiment.saw(
+        f"{len(before)} bytes of the page, one of them another behind the isp", recording, [touched.arrived, sent]
+    )
+    assert answer["exit_code"] == 0
+    (exchange,) = recording.exchanges("home")
+    assert exchange.response and exchange.response.status == 200 and exchange.response_end
+    assert not any(f.tcp.retransmission for f in exchange.connection.frames if f.tcp)
+    experiment.saw(
+        "the client took it: 200, to the last byte, and nothing was asked for again",
+        recording,
+        [exchange.request_frame, exchange.response_end],
+    )
+    experiment.myth("TCP's checksum protects what is sent", "whoever changes the bytes computes it anew: it fits")
+
+
+@pytest.mark.claim("J3")
+def test_quic_drops_a_changed_packet_and_goes_on(lab: Lab, experiment: Experiment) -> None:
+    """Does one changed byte end a QUIC connection, too?"""
+    sentence = "flip one byte in the 20th QUIC packet from balancer to client"
+    with lab.recording(sentence) as recording, lab.faults(sentence) as faults:
+        answer = recording.visit(f"{SECURE}/bytes/60000", http="3")
+    (touched,) = faults.touched(recording)
+    (sent,) = touched.sent
+    experiment.asked(f"GET /bytes/60000 over HTTP/3 while the isp is told: {sentence}")
+    raw = FrameBytes(recording)
+    assert raw.of(touched.arrived)[42:] != raw.of(sent)[42:]
+    assert touched.arrived.quic and touched.arrived.quic.frame_types, "as it came it opens"
+    assert sent.quic is None or not sent.quic.frame_types, "as it left it does not"
+    experiment.saw("one byte differs, and the packet does not open any more", recording, [touched.arrived, sent])
+    assert answer["exit_code"] == 0, answer["error"]
+    (exchange,) = recording.exchanges("home")
+    assert exchange.response and exchange.response.status == 200 and exchange.response_end
+    later = [f for f in exchange.connection.frames if f.time_ns > sent.time_ns and exchange.connection.from_server(f)]
+    assert later
+    experiment.saw("the connection goes on to the last byte", recording, exchange.response_end)
+    closes = [f for f in exchange.connection.closing if exchange.connection.from_client(f)]
+    assert all(exchange.response_end.time_ns <= f.time_ns for f in closes), "the client gave up"
+    assert requests(exchange.connection), "this test looked at nothing"
