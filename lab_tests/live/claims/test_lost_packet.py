@@ -1,0 +1,204 @@
+"""E5: one packet of forty responses is lost; who waits for it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from experiment import Experiment
+from live_lab import SITE, Lab, Recording
+from observer.connections import Connection
+from observer.deliveries import Delivery, quic_deliveries, tcp_deliveries
+from observer.messages import Frame, StreamData
+from versions import FAR_AWAY, Fault, ask, faults
+
+URLS = [f"{SITE}bytes/5000?n={n}" for n in range(1, 41)]
+"""Forty streams of four or five packets each: whenever one packet is lost, others are under way."""
+NTH = 30
+"""Which of the balancer's packets is lost: late enough that handshake and first flight are over."""
+
+
+def lose(protocol: str) -> Fault:
+    """The NTH packet with data that the balancer sends over `protocol` does not leave the isp."""
+    match = {"protocol": protocol, "from": {"port": 443}, "carries_data": True}
+    return {"kind": "drop", "nth": NTH, "match": match}
+
+
+def visit(lab: Lab, experiment: Experiment, http: str, protocol: str) -> tuple[Recording, Connection, Connection]:
+    """Forty responses with one packet lost, and the connection as the client's link and the balancer's saw it."""
+    with (
+        faults(lab, lose(protocol), FAR_AWAY),
+        lab.recording(f"forty responses over HTTP/{http}, one packet lost") as recording,
+    ):
+        asked = ask(recording, http, URLS)
+    experiment.asked(
+        f"forty resources at once over one HTTP/{http} connection, 50 ms away; "
+        f"the isp drops packet {NTH} of those that the balancer sends with data"
+    )
+    return recording, asked.one_connection(recording), asked.one_connection(recording, "edge")
+
+
+def open_hole(near: Connection, after: int, refill: Frame) -> list[Frame]:
+    """The frames on the client's link from number `after` on, until the lost bytes came at last."""
+    return [f for f in near.frames if after <= f.number < refill.number]
+
+
+def named(streams: Sequence[int]) -> str:
+    return ", ".join(map(str, sorted(set(streams))))
+
+
+def ms(deliveries: Sequence[Delivery]) -> str:
+    return f"{max(d.waited_ns for d in deliveries) / 1e6:.0f} ms"
+
+
+@pytest.mark.claim("E5")
+def test_under_http_2_every_stream_waits_for_a_lost_segment(lab: Lab, experiment: Experiment) -> None:
+    """Forty responses on one TCP connection, one segment lost: which streams wait, and how long?"""
+    recording, near, far = visit(lab, experiment, "2", "tcp")
+    lost, refill = lost_segment(near, far)
+    assert lost.tcp is not None
+    deliveries = tcp_deliveries(far, near)
+    owner = next(d for d in tcp_deliveries(far, far) if d.arrived.number >= lost.number)
+    experiment.saw(f"on edge, and on no link after it: a segment with bytes of stream {owner.stream}", recording, lost)
+    experiment.saw("the client's link saw these bytes only when the balancer sent them again", recording, refill)
+
+    stuck = [
+        f
+        for f in near.frames
+        if near.from_client(f) and f.tcp and f.tcp.selective_acknowledgments and f.number < refill.number
+    ]
+    assert stuck and {f.tcp.acknowledgment_number for f in stuck if f.tcp} == {lost.tcp.sequence_number}
+    held = max(
+        (end - lost.tcp.sequence_number) % (1 << 32)
+        for f in stuck
+        if f.tcp
+        for _, end in f.tcp.selective_acknowledgments
+    )
+    experiment.saw(
+        f"meanwhile the client's TCP acknowledged nothing but the byte before the hole, and selectively up to {held} "
+        "bytes behind it: it held them, and may not hand them on (RFC 9293, section 3.4)",
+        recording,
+        stuck,
+    )
+
+    waiting = [d for d in deliveries if d.waited_ns]
+    hole = open_hole(near, min(d.arrived.number for d in waiting), refill)
+    passing = [d for d in deliveries if d.arrived in hole and not d.waited_ns]
+    assert passing == [], "somebody's data came behind the hole and did not wait"
+    others = [d for d in waiting if d.stream != owner.stream]
+    assert others, "only the lost segment's stream had data behind the hole: this experiment decided nothing"
+    experiment.saw(
+        f"all that came behind the hole waited, up to {ms(waiting)}: streams {named([d.stream for d in waiting])}",
+        recording,
+        [*(d.arrived for d in waiting), refill],
+    )
+    before = [d for d in deliveries if d.arrived.number < hole[0].number]
+    assert before and not any(d.waited_ns for d in before)
+    experiment.control("until then everything was usable as it came", recording, [d.arrived for d in before])
+    experiment.myth(
+        "HTTP/2's streams are independent",
+        "the frames say: HTTP/2 interleaves them, but TCP hands their bytes on in one order: one hole stops them all",
+    )
+
+
+def lost_segment(near: Connection, far: Connection) -> tuple[Frame, Frame]:
+    """The balancer's one segment that edge saw and the client's link did not, and the one that filled the hole."""
+    arrived = [f.tcp.sequence_number for f in near.frames if f.tcp and f.tcp.length and near.from_server(f)]
+    sent = [f for f in far.frames if f.tcp and f.tcp.length and far.from_server(f)]
+    times_sent = [f.tcp.sequence_number for f in sent if f.tcp]
+    lost = [f for f in sent if f.tcp and times_sent.count(f.tcp.sequence_number) > arrived.count(f.tcp.sequence_number)]
+    numbers = {f.tcp.sequence_number for f in lost if f.tcp}
+    assert len(numbers) == 1, f"{len(numbers)} segments were lost, expected one"
+    (number,) = numbers
+    refill = next(f for f in near.frames if near.from_server(f) and f.tcp and f.tcp.sequence_number == number)
+    return lost[0], refill
+
+
+@pytest.mark.claim("E5")
+def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experiment: Experiment) -> None:
+    """Forty responses on one QUIC connection, one packet lost: which streams wait, and how long?"""
+    recording, near, far = visit(lab, experiment, "3", "udp")
+    lost = lost_packet(near, far)
+    assert lost.quic is not None
+    carried = [data for data in lost.quic.stream_data if data.stream % 4 == 0]
+    assert carried, "the lost packet carried no stream's data: this experiment decided nothing"
+    owners = {data.stream for data in carried}
+    experiment.saw(
+        f"on edge, and on no link after it: a packet with bytes of stream {named(list(owners))}", recording, lost
+    )
+    refills = [refill(near, data) for data in carried]
+    last = max(refills, key=lambda f: f.number)
+    experiment.saw("they came in another packet, with another number", recording, refills)
+
+    deliveries = quic_deliveries(far, near)
+    hole = open_hole(near, first_after(near, lost), last)
+    waiting = [d for d in deliveries if d.waited_ns]
+    passing = [d for d in deliveries if d.arrived in hole and not d.waited_ns and d.stream not in owners]
+    assert {d.stream for d in waiting} <= owners, "a stream waited that had nothing in the lost packet"
+    assert passing, "no other stream's data came while the hole was open: this experiment decided nothing"
+    open_ns = last.time_ns - hole[0].time_ns
+    experiment.saw(
+        f"the hole was open for {open_ns / 1e6:.0f} ms; meanwhile data of streams {named([d.stream for d in passing])} "
+        "came in order, each in its own stream, usable at once (RFC 9000, section 2.2)",
+        recording,
+        [d.arrived for d in passing],
+    )
+    late = [d for d in deliveries if d.stream in owners and d.usable.number >= min(r.number for r in refills)]
+    assert late
+    experiment.control(
+        f"the same count has stream {named(list(owners))} waiting: "
+        + (
+            f"data that had come behind the hole stayed unusable for up to {ms(waiting)}"
+            if waiting
+            else "for its lost bytes"
+        ),
+        recording,
+        [f for d in late for f in (d.arrived, d.usable)],
+    )
+    ended = [stream for f in hole for stream in f.ended_streams if near.from_server(f) and stream not in owners]
+    if ended:
+        done = [f for f in hole if set(f.ended_streams) & set(ended)]
+        experiment.saw(
+            f"responses on streams {named(ended)} were even complete before the hole was filled", recording, done
+        )
+
+
+def lost_packet(near: Connection, far: Connection) -> Frame:
+    """The balancer's one datagram with response data that edge saw and the client's link did not, by its packet
+    numbers, which are never used twice (RFC 9000, section 12.3). (Its last acknowledgment may still be held at the isp
+    when the recording ends.)"""
+    arrived = {key(f) for f in near.frames if near.from_server(f)}
+    sent = [f for f in far.frames if far.from_server(f) and f.quic and f.quic.stream_data]
+    lost = [f for f in sent if key(f) not in arrived]
+    assert len(lost) == 1, f"{len(lost)} datagrams were lost, expected one"
+    return lost[0]
+
+
+def key(frame: Frame) -> tuple[object, ...]:
+    assert frame.quic is not None
+    return (frame.quic.packet_types, frame.quic.packet_numbers)
+
+
+def refill(near: Connection, lost: StreamData) -> Frame:
+    """The first frame on the client's link with the first of the lost bytes."""
+    for frame in near.frames:
+        for data in frame.quic.stream_data if frame.quic and near.from_server(frame) else ():
+            end = data.offset + max(data.length or 1, 1)
+            if data.stream == lost.stream and data.offset <= lost.offset < end:
+                return frame
+    raise AssertionError(f"the lost bytes of stream {lost.stream} never came")
+
+
+def first_after(near: Connection, lost: Frame) -> int:
+    """The number of the first frame on the client's link that the balancer sent after the lost one."""
+    assert lost.quic is not None
+    number = max(lost.quic.packet_numbers)
+    return next(
+        f.number
+        for f in near.frames
+        if near.from_server(f)
+        and f.quic
+        and f.quic.packet_types == (lost.quic.packet_types)
+        and max(f.quic.packet_numbers) > number
+    )
