@@ -166,4 +166,4 @@ def test_a_key_of_another_kind_is_refused(volumes: Path) -> None:
     verbs(volumes)
     public = (volumes / "public/site.pem").read_bytes()
     other = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    assert from_pem(other + public, public) == Unusable("the key is Ed25519PrivateKey, not elliptic curve")
+    assert from_pem(other + public, public) == Unusable("the key is Ed25519PrivateKey, neither elliptic curve nor RSA")

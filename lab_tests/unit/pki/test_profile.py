@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -84,9 +85,18 @@ def test_a_server_cannot_sign_for_others(made: dict[str, Identity]) -> None:
         verify(forged, "parseltongue.co.in", made["root"])
 
 
+def test_a_row_may_have_an_rsa_key_that_deciphers(made: dict[str, Identity]) -> None:
+    identity = issue(replace(server("weak", "balancer", "weak.example"), rsa_bits=2048), made, NOW)
+    assert isinstance(identity.key, rsa.RSAPrivateKey)
+    assert identity.key.key_size == 2048
+    usage = identity.certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.key_encipherment and usage.digital_signature
+
+
 @pytest.mark.parametrize("row", TRUSTED, ids=lambda row: row.name)
 def test_keys_are_p256_and_serial_numbers_differ(made: dict[str, Identity], row: Row) -> None:
     key = made[row.name].key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert isinstance(key.curve, ec.SECP256R1)
     assert len({identity.certificate.serial_number for identity in made.values()}) == len(TRUSTED)
     assert made[row.name].certificate.serial_number.bit_length() > 64

@@ -10,6 +10,7 @@ from pathlib import Path
 from pki.authority import run
 from pki.catalogue import CATALOGUE
 from pki.files import Store
+from pki.ticket_keys import keep_ticket_keys
 
 
 def main() -> int:
@@ -17,6 +18,7 @@ def main() -> int:
     try:
         for line in run(Store(root), CATALOGUE, datetime.now(UTC).replace(microsecond=0)):
             print(line, flush=True)
+        print(keep_ticket_keys(root / "balancer/ticket-keys"), flush=True)
     except OSError as fault:
         print(f"pki: cannot write under {root}: {fault}; its folders must belong to uid {os.getuid()}", file=sys.stderr)
         return 1

@@ -38,6 +38,7 @@ class Row:
     renew_before: made anew when less than this is left.
     sends: rows whose certificates follow the own one in the chain.
     permitted: of a CA: the only names it may sign for, and names below them (RFC 5280, section 4.2.1.10).
+    rsa_bits: of an RSA key that may also decipher (RFC 5246, section 7.4.7.1); without them the key is EC P-256.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Row:
     sends: tuple[str, ...] = ()
     revoked: bool = False
     permitted: tuple[str, ...] = ()
+    rsa_bits: int | None = None
 
     @property
     def is_self_signed(self) -> bool:
@@ -97,6 +99,13 @@ TRUSTED: tuple[Row, ...] = (
     server("quic", "quic", f"quic.{SITE}"),
 )
 
+# Valid, and each there for an experiment with keys: `weak` is the balancer's second listener, to whose RSA key a client
+# may encrypt its secret; `glass` the server of the tests that tells its own ephemeral keys.
+EXPERIMENTS: tuple[Row, ...] = (
+    replace(server("weak", "balancer", f"weak.{SITE}"), rsa_bits=2048),
+    server("glass", "balancer", f"glass.{SITE}"),
+)
+
 # The lab's root never signed for the stranger. The constrained CA it did sign for, but for other names than the site's.
 MISISSUED: tuple[Row, ...] = (
     Row("stranger", Role.ROOT, "stranger", "ca", "a CA that nobody trusts", SKEW, 3650 * DAY, CA_MARGIN),
@@ -122,4 +131,4 @@ MISISSUED: tuple[Row, ...] = (
     misissued("wrong-usage", role=Role.CLIENT),
 )
 
-CATALOGUE = TRUSTED + MISISSUED
+CATALOGUE = TRUSTED + EXPERIMENTS + MISISSUED

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pki.catalogue import Row
 from pki.plan import Found, Unusable
@@ -43,8 +43,8 @@ def from_pem(private: bytes, public: bytes) -> Found:
         certificates = x509.load_pem_x509_certificates(public)
     except (ValueError, TypeError) as fault:
         return Unusable(f"unreadable: {' '.join(str(fault).split())[:80]}")
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        return Unusable(f"the key is {type(key).__name__}, not elliptic curve")
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        return Unusable(f"the key is {type(key).__name__}, neither elliptic curve nor RSA")
     return Identity(key, certificates[0], tuple(certificates[1:]))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pki.catalogue import Row
 from pki.profile import Identity, extensions, subject
@@ -60,6 +60,8 @@ def _fault(row: Row, found: Mapping[str, Found], now: datetime) -> str | None:
         return "the key is not the certificate's"
     if not _signed_by(certificate, issuer.certificate):
         return f"not signed by this {row.issuer}"
+    if (own.key.key_size if isinstance(own.key, rsa.RSAPrivateKey) else None) != row.rsa_bits:
+        return "the key is of another kind or size"
     if certificate.subject != subject(row) or _extensions_of(certificate) != extensions(
         row, own.key.public_key(), issuer.key.public_key()
     ):

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pki.catalogue import Role, Row
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 Extensions = list[tuple[x509.ExtensionType, bool]]  # value, critical
 
 _PURPOSES = {Role.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Role.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
@@ -23,7 +25,7 @@ ORGANIZATION = "eightsteps lab"
 class Identity:
     """A private key, its certificate and the certificates a server sends after it."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     certificate: x509.Certificate
     sent: tuple[x509.Certificate, ...] = ()
 
@@ -37,14 +39,14 @@ def subject(row: Row) -> x509.Name:
     )
 
 
-def extensions(row: Row, public_key: ec.EllipticCurvePublicKey, issuer_key: ec.EllipticCurvePublicKey) -> Extensions:
+def extensions(row: Row, public_key: PublicKey, issuer_key: PublicKey) -> Extensions:
     """The extensions a certificate of this row has, RFC 5280 section 4.2.
 
     There is no CRL distribution point: nothing in the lab serves plain HTTP for it, and no client here fetches one.
     """
     wanted: Extensions = [
         (x509.BasicConstraints(ca=row.role.is_ca, path_length=0 if row.role is Role.INTERMEDIATE else None), True),
-        (_key_usage(row.role), True),
+        (_key_usage(row), True),
         (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), False),
     ]
@@ -58,11 +60,12 @@ def extensions(row: Row, public_key: ec.EllipticCurvePublicKey, issuer_key: ec.E
     return wanted
 
 
-def _key_usage(role: Role) -> x509.KeyUsage:
+def _key_usage(row: Row) -> x509.KeyUsage:
+    role = row.role
     return x509.KeyUsage(
         digital_signature=not role.is_ca,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=row.rsa_bits is not None,
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=role.is_ca,
@@ -72,12 +75,18 @@ def _key_usage(role: Role) -> x509.KeyUsage:
     )
 
 
+def _private_key(row: Row) -> PrivateKey:
+    if row.rsa_bits is None:
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65_537, key_size=row.rsa_bits)
+
+
 def issue(row: Row, made: dict[str, Identity], now: datetime) -> Identity:
     """A new key and certificate for `row`, signed by its issuer among `made` (by itself, if self-signed).
 
     A certificate never outlives its issuer. Raises KeyError when `made` lacks the issuer or a certificate to send.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = _private_key(row)
     signer = None if row.is_self_signed else made[row.issuer]
     signing_key = signer.key if signer else key
     ends = now + row.ends
