@@ -101,14 +101,15 @@ class Player(Protocol):
 
 
 class Connection:
-    """A TLS connection as one side sees it. After ConnectionFailed or PeerClosed nothing more comes of it."""
+    """A TLS connection as one side sees it. After ConnectionFailed nothing more comes of it."""
 
     def __init__(self, layer: Layer, player: Player) -> None:
         self._layer = layer
         self._player = player
         self._unread = b""
-        self._is_over = False
-        self._has_closed = False  # close_notify ends one direction only (RFC 8446, 6.1)
+        # close_notify ends one direction only (RFC 8446, 6.1), a fatal alert both.
+        self._peer_has_ended = False
+        self._have_ended = False
 
     @property
     def ledger(self) -> Ledger:
@@ -117,18 +118,19 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        return self._player.is_open and not self._is_over and not self._has_closed
+        """Whether `send` may be called."""
+        return self._player.is_open and not self._have_ended
 
     def receive(self, data: bytes) -> list[Event]:
         """What the bytes from the peer bring about; an empty `data` is the end of its stream."""
         try:
-            if not data and not self._is_over:
-                self._is_over = True
+            if not data and not self._peer_has_ended:
+                self._end()
                 text = "the peer ended the connection without close_notify"
                 self._layer.emit(ConnectionFailed(AlertDescription.CLOSE_NOTIFY, text, by_us=False))
             records, self._unread = split_records(self._unread + data)
             for record in records:
-                if not self._is_over:
+                if not self._peer_has_ended:
                     self._on_record(record)
         except TlsFault as fault:
             self._fail(fault)
@@ -142,9 +144,9 @@ class Connection:
 
     def close(self) -> None:
         """Say close_notify (RFC 8446, 6.1), once; what the peer still sends is taken."""
-        if not self._is_over and not self._has_closed:
+        if not self._have_ended:
             self._layer.send_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
-        self._has_closed = True
+        self._have_ended = True
 
     def bytes_to_send(self) -> bytes:
         return self._layer.take_bytes()
@@ -173,16 +175,19 @@ class Connection:
             raise TlsFault(AlertDescription.DECODE_ERROR, f"alert: expected 2 bytes, found {len(content)}")
         level, description = content
         if description == AlertDescription.CLOSE_NOTIFY:
-            self._is_over = True
+            self._peer_has_ended = True
             self._layer.emit(PeerClosed())
         elif level == AlertLevel.FATAL or description != AlertDescription.USER_CANCELED:
             # TLS 1.3 ignores the level (RFC 8446, 6); of TLS 1.2's warnings none may be passed over here.
-            self._is_over = True
+            self._end()
             self._layer.emit(ConnectionFailed(description, "", by_us=False))
 
     def _fail(self, fault: TlsFault) -> None:
-        if not self._is_over:
-            if not self._has_closed:
-                self._layer.send_alert(AlertLevel.FATAL, fault.alert)
-            self._is_over = True
+        if not self._have_ended:
+            self._layer.send_alert(AlertLevel.FATAL, fault.alert)
+        if not self._peer_has_ended:
             self._layer.emit(failed(fault.alert, str(fault)))
+        self._end()
+
+    def _end(self) -> None:
+        self._peer_has_ended = self._have_ended = True

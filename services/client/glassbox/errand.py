@@ -24,6 +24,7 @@ from glassbox.events import (
     Ticket,
     TicketReceived,
 )
+from glassbox.handshake import ChainCheck
 from glassbox.http1 import Head, Headers, HttpFault, Response, request
 from glassbox.intermediate import Intermediate
 from glassbox.keylog import key_log
@@ -57,6 +58,8 @@ class Errand:
     body: bytes | None = None
     timeout_s: float = 30.0
     connections: Connections = Connections.SHARED
+    check_chain: ChainCheck | None = None
+    """Instead of path validation up to `roots`."""
 
 
 @dataclass(slots=True)
@@ -210,7 +213,7 @@ class _Runner:
         fetched.is_new_connection = True
         ticket = self._tickets.get(name) if errand.connections is Connections.RESUMED else None
         offer = replace(errand.offer, server_name=name, ticket=ticket)
-        check = chain_check(errand.roots, name, datetime.now(UTC))
+        check = errand.check_chain or chain_check(errand.roots, name, datetime.now(UTC))
         return _Line(key, connected, connect(offer, check), self._deadline)
 
     def _ask(self, line: _Line, target: str, host: str, fetched: Fetched) -> None:
