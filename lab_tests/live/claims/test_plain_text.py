@@ -118,8 +118,8 @@ def test_https_still_shows_names_addresses_sizes_and_times(lab: Lab, experiment:
     more, expected = told[1] - told[0], sizes[1] - sizes[0]
     assert 0 <= more - expected < expected / 100, told
     experiment.saw(
-        f"internet: {told[0]} and {told[1]} bytes came back encrypted, handshake included: {more} more for the page that "
-        f"is {expected} bytes longer, and when",
+        f"internet: {told[0]} and {told[1]} bytes came back encrypted, handshake included: {more} more for the page "
+        f"that is {expected} bytes longer, and when",
         recording,
         shown,
     )
