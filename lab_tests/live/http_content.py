@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from captured import Captured
 from observer.dissect import nanoseconds
 from observer.exchanges import Exchange
 from observer.messages import Frame, HttpMessage
+from observer.topology import LINKS
 
 _FIELDS = (
     "frame.time_epoch",
@@ -28,11 +30,12 @@ Piece = tuple[int | None, bytes]
 
 
 class HttpContents:
-    """The contents of a capture's messages, read from each link's own file when one of its messages is asked for."""
+    """The contents of the messages on some links of a capture, read from each link's own file."""
 
-    def __init__(self, captured: Captured) -> None:
-        self._captured = captured
-        self._links: dict[str, dict[int, tuple[Piece, ...]]] = {}
+    def __init__(self, captured: Captured, links: Sequence[str] = LINKS) -> None:
+        paths = [captured.folder / f"{link}.pcapng" for link in links]
+        with ThreadPoolExecutor() as pool:
+            self._links = dict(zip(links, pool.map(_read, paths), strict=True))
 
     def of_request(self, exchange: Exchange) -> bytes:
         from_client = [f for f in exchange.connection.frames if exchange.connection.from_client(f)]
@@ -46,36 +49,24 @@ class HttpContents:
     def _content(self, message: HttpMessage, shown: Frame, sent: list[Frame]) -> bytes:
         # HTTP/1.1: the dissector shows a message, and the whole of its content, on the frame that completes it.
         frames = [shown] if message.stream is None else sent
-        pieces = (piece for frame in frames for piece in self._on(frame.link).get(frame.time_ns, ()))
-        return b"".join(data for stream, data in pieces if stream == message.stream)
-
-    def _on(self, link: str) -> dict[int, tuple[Piece, ...]]:
-        if link not in self._links:
-            self._links[link] = dict(_read(self._captured.folder / f"{link}.pcapng"))
-        return self._links[link]
+        found = (piece for frame in frames for piece in self._links[frame.link].get(frame.time_ns, ()))
+        return b"".join(data for stream, data in found if stream == message.stream)
 
 
-def _read(path: Path) -> Iterator[tuple[int, tuple[Piece, ...]]]:
-    """Of each frame with content its time, and what it has."""
+def _read(path: Path) -> dict[int, tuple[Piece, ...]]:
+    """What each frame with content has of it, by the frame's time."""
     selected = [argument for name in _FIELDS for argument in ("-e", name)]
     command = ["tshark", "-n", "-r", str(path), "-Y", "http || http2 || http3", "-T", "fields", *selected]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for line in output.splitlines():
-        time, *fields = line.split("\t")
-        pieces = tuple(_pieces(*(field.split(",") if field else [] for field in fields)))
-        if pieces:
-            yield nanoseconds(time), pieces
+    rows = (line.split("\t") for line in output.splitlines())
+    return {nanoseconds(time): tuple(pieces(*fields)) for time, *fields in rows if any(fields)}
 
 
-def _pieces(
-    file_data: list[str],
-    types: list[str],
-    streams: list[str],
-    lengths: list[str],
-    data: list[str],
-    quic_streams: list[str],
-    http3_data: list[str],
-) -> Iterator[Piece]:
+def pieces(*fields: str) -> Iterator[Piece]:
+    """What a frame has of its messages' contents, in order; `fields` are tshark's, as in `_FIELDS` after the time."""
+    file_data, types, streams, lengths, data, quic_streams, http3_data = (
+        field.split(",") if field else [] for field in fields
+    )
     assert len(file_data) < 2, "two messages of one HTTP/1.1 connection in one frame: which is which is not told"
     yield from ((None, bytes.fromhex(text)) for text in file_data)
     filled = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +89,9 @@ class Told:
 class Dialogue:
     """Everything the client asked during a recording, in order. What the balancer answered by itself is no part."""
 
-    def __init__(self, recording: Recording) -> None:
-        self._contents = HttpContents(recording)
+    def __init__(self, recording: Recording, links: Sequence[str] = ("home", "backend")) -> None:
+        """`links`: those whose contents are wanted."""
+        self._contents = HttpContents(recording, links)
         behind = recording.exchanges("backend")
         self.told = [self._told(exchange, behind) for exchange in recording.exchanges("home")]
         assert self.told, "the client asked for nothing: this test looked at nothing"
