@@ -63,9 +63,9 @@ def rotation(lab: Lab) -> Iterator[Rotation]:
     rotation.restore()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def monitor(lab: Lab) -> Iterator[Monitor]:
-    """Prometheus, started for this test unless it runs anyway."""
+    """Prometheus, started for this run of tests unless it runs anyway."""
     container = lab.container("monitor")
     was_running = container.status == "running"
     if not was_running:

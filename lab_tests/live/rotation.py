@@ -25,9 +25,9 @@ class Rotation:
         """The origins that get requests: those whose state is UP."""
         return {origin for origin, row in self._rows().items() if row["status"].startswith("UP")}
 
-    def working(self) -> dict[str, int]:
-        """How many requests each origin has in hand just now."""
-        return {origin: int(row["scur"]) for origin, row in self._rows().items()}
+    def answered(self, origin: str) -> int:
+        """How many times `origin` has answered 2xx since the balancer began."""
+        return int(self._rows()[origin]["hrsp_2xx"])
 
     def wait_until_asked(self, origins: Collection[str]) -> None:
         """Until requests go to these origins and to no other."""

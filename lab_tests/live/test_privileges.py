@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from live_lab import Lab
+from monitor import Monitor
 
 HOSTS = (
     "client", "router", "isp", "resolver", "ns-root", "ns-in", "ns-site",
@@ -66,3 +67,8 @@ def test_no_process_is_root_or_holds_a_capability_it_does_not_need(lab: Lab, hos
         assert int(status["CapBnd"], 16) & ~KEPT.get(host, 0) == 0, line
         assert status["NoNewPrivs"] == "1", line
     assert checked, "no process seen: this test looked at nothing"
+
+
+def test_the_monitor_gets_no_more_than_the_others(lab: Lab, monitor: Monitor) -> None:
+    test_a_container_gets_nothing_it_does_not_name(lab, "monitor")
+    test_no_process_is_root_or_holds_a_capability_it_does_not_need(lab, "monitor")

@@ -5,10 +5,11 @@
 set -eu
 
 sh services/base/make/start-lab.sh --no-visit
-sh services/base/make/build-images.sh tests
 # Tests that need the monitor start and stop it; for that its container has to exist, and to be of today's image.
-if [ "$1" = pytest ]; then
-    sh services/base/make/build-images.sh monitor
+if [ "$1" != pytest ]; then
+    sh services/base/make/build-images.sh tests
+else
+    sh services/base/make/build-images.sh tests monitor
     if [ "$(docker inspect -f '{{.Image}}' "$LAB-monitor" 2>/dev/null)" != "$(docker image inspect -f '{{.Id}}' "$LAB-monitor")" ]; then
         COMPOSE_PROFILES=monitor sh services/base/make/compose.sh up --no-start --no-deps --no-build monitor >/dev/null 2>&1 \
             || { echo "error: Compose could not create the monitor" >&2; exit 1; }
