@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +170,34 @@ def test_quic_drops_a_changed_packet_and_goes_on(lab: Lab, experiment: Experimen
     closes = [f for f in exchange.connection.closing if exchange.connection.from_client(f)]
     assert all(exchange.response_end.time_ns <= f.time_ns for f in closes), "the client gave up"
     assert requests(exchange.connection), "this test looked at nothing"
+
+
+RESEND = (Path(__file__).parent / "resend_records.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.claim("J3")
+@pytest.mark.parametrize("how", ["one twice", "the later one first"], ids=["replayed", "reordered"])
+def test_records_that_come_twice_or_in_another_order_are_refused(lab: Lab, experiment: Experiment, how: str) -> None:
+    """The bytes are unchanged, each record is genuine: may somebody on the path repeat or reorder them?"""
+    recordings, told = {}, {}
+    for order in (how, "in order"):
+        with lab.recording(f"two records, {order}") as recordings[order]:
+            code, output = lab.container("client").exec_run(["python3", "-c", RESEND, order], user="10001")
+            assert code == 0, output.decode()
+            told[order] = json.loads(output)
+            recordings[order].add_keys(told[order]["keylog"])
+    experiment.asked(f"two requests on one TLS 1.3 connection, their records sent {how}; then the same in order")
+    connection = only_connection(recordings[how], "edge")
+    refused = alerts(connection, of_client=False)
+    assert [name for name, _ in refused] == ["bad_record_mac"], told[how]
+    assert connection.closing
+    experiment.saw(
+        "the balancer answers with bad_record_mac and ends the connection: the number of a record is part of its nonce "
+        "(RFC 8446, section 5.3), so a record opens in its own place only",
+        recordings[how],
+        [refused[0][1], connection.closing[-1]],
+    )
+    answered = [e for e in recordings["in order"].exchanges("edge") if e.response and e.response.status == 200]
+    assert len(answered) == 2, told["in order"]
+    frames = [frame for e in answered for frame in (e.request_frame, e.response_frame) if frame]
+    experiment.control("in order both are answered", recordings["in order"], frames)
