@@ -18,7 +18,7 @@ from observer.topology import LINKS
 
 FRONT = ("home", "internet", "edge")
 VERSIONS = ("1.1", "2", "3")
-PUSH_PROMISE = 5  # RFC 9113, section 6.6
+SETTINGS, PUSH_PROMISE = 4, 5  # RFC 9113, sections 6.5 and 6.6
 EMPTY_LINE = b"\r\n\r\n"
 
 
@@ -70,10 +70,27 @@ def test_the_client_speaks_first_on_every_link(lab: Lab, experiment: Experiment,
         unasked = [frame for frame in responses(recording, link) if frame.number not in answered]
         assert unasked == [], f"{link}: a response that nobody asked for"
         experiment.control(f"{link}: the responses, each with its request", recording, responses(recording, link))
-    assert [f for f in recording.frames if PUSH_PROMISE in f.http2_frame_types] == []
+
+
+@pytest.mark.claim("A1")
+def test_no_server_pushes_what_was_not_asked_for(lab: Lab, experiment: Experiment) -> None:
+    """Does a server that speaks HTTP/2 send a browser what the page needs before the browser asks?"""
+    with lab.recording("a page and what it needs") as recording:
+        recording.visit(f"{SITE}/", http="2", with_="browser")
+
+    experiment.asked("Chromium opens / over HTTP/2")
+    needed = [exchange for exchange in recording.exchanges("home") if exchange.request.path != "/"]
+    assert {"/static/site.css", "/static/path.svg"} <= {exchange.request.path for exchange in needed}
+    experiment.saw("style sheet and picture were asked for", recording, [e.request_frame for e in needed])
+    promised, settled = (
+        [frame for frame in recording.frames if kind in frame.http2_frame_types] for kind in (PUSH_PROMISE, SETTINGS)
+    )
+    assert promised == []
+    experiment.saw("no frame is a PUSH_PROMISE", recording, promised)
+    experiment.control("the same search finds both sides' SETTINGS", recording, settled)
     experiment.myth(
         "since HTTP/2 the server sends by itself what the page will need",
-        "no frame is a PUSH_PROMISE: clients switch it off; style sheets come because they are asked for",
+        "nothing was pushed: what the page needs came after it was asked for",
     )
 
 
