@@ -16,6 +16,7 @@
 ##
 ## The evidence
 ##   make wireshark                   open the last visit's frames, decrypted
+##   make wireshark LIVE=1 HOLD=2     all links as they carry frames; HOLD= seconds for the clients' keys to come first
 ##   make explain PCAP=a.pcap KEYS=a.keys
 ##                                    tell any capture's story; KEYS= a key log file, if there is one
 ##   make explain PCAP=a.pcap HTML=page.html
@@ -98,6 +99,8 @@ clean:
 	@sh services/base/make/preflight.sh docker
 	$(run)/remove-lab.sh
 
+wireshark: export WIRESHARK_LIVE = $(call given,LIVE)
+wireshark: export WIRESHARK_HOLD = $(call given,HOLD)
 wireshark:
 	$(run)/open-wireshark.sh
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from live_lab import CAPTURES, SITE, Lab, Visited
+from observer.pcapng import read_packets
 from observer.topology import LINKS
 
 
@@ -34,6 +36,18 @@ def frames_in(visited: Visited, name: str) -> int:
     return int(output.strip().rsplit(",", 1)[1])
 
 
+@pytest.mark.parametrize("name", ["journey", *LINKS])
+def test_each_file_is_a_whole_capture_to_capinfos_and_to_a_strict_reader(ordinary_visit: Visited, name: str) -> None:
+    path = ordinary_visit.folder / f"{name}.pcapng"
+    told = subprocess.run(["capinfos", str(path)], capture_output=True, text=True, check=True)
+    assert [line for line in told.stderr.splitlines() if not line.startswith("Running as user")] == []
+    with path.open("rb") as file:
+        packets = sum(1 for _ in read_packets(file))  # raises for a file that is not whole
+    assert packets == frames_in(ordinary_visit, path.name) > 0
+    links = LINKS if name == "journey" else (name,)
+    assert re.findall(r"Name = (\S+)", told.stdout) == list(links)
+
+
 def test_stock_tshark_shows_decrypted_http_on_edge_and_backend(ordinary_visit: Visited) -> None:
     version = ordinary_visit.journey["visit"]["http"]
     # Wireshark 4.4 finds a QUIC connection by its id alone: of three links' copies in one file it decrypts the first.
@@ -55,6 +69,11 @@ def test_proving_frames_carry_a_comment_that_names_their_step(ordinary_visit: Vi
     cited = {evidence["frame"] for step in ordinary_visit.journey["steps"] for evidence in step["evidence"]}
     assert commented == cited
     assert all(line.split("\t")[1].startswith("step ") for line in lines)
+    said = "\n".join(lines)
+    assert re.search(
+        r"step 3, TLS: the client offers \d versions? .*, \d+ suites, .* asks for parseltongue.co.in", said
+    )
+    assert re.search(r"step 5, processing: origin-\d answers 200, \d+\.\d\d ms after it was asked", said)
 
 
 def test_latest_is_the_newest_visit(lab: Lab) -> None:

@@ -1,16 +1,19 @@
-"""The observer on the command line: `explain` (any capture file), `schema` (of journey.json)."""
+"""The observer on the command line: `explain` (any capture file), `live` (all links), `schema` (of journey.json)."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import select
+import signal
 import sys
 from pathlib import Path
 
 from observer.dissect import DissectionError
 from observer.document import schema
 from observer.explain import Form, explain
+from observer.live import LiveStream, Sources
 from observer.style import Style
 from observer.topology import NO_LAB, Topology, TopologyError, from_environment
 
@@ -27,12 +30,40 @@ def main() -> int:
     form.add_argument("--frames", dest="form", action="store_const", const=Form.FRAMES, help="every frame")
     told.set_defaults(form=Form.LADDER)
     told.add_argument("--ascii", action="store_true", help="draw without Unicode")
+    live = commands.add_parser("live", help="all links as pcapng on standard output, until standard input ends")
+    live.add_argument("--hold", type=float, default=0.0, help="seconds to hold frames back, for keys to come first")
     commands.add_parser("schema", help="print the JSON Schema of journey.json")
     arguments = parser.parse_args()
     if arguments.command == "schema":
         print(json.dumps(schema(), indent=1))
         return 0
-    return _explain(arguments)
+    return _live(arguments.hold) if arguments.command == "live" else _explain(arguments)
+
+
+def _live(hold_s: float) -> int:
+    ended: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: ended.append(number))
+
+    def goes_on(wait_s: float) -> bool:
+        """Until a signal, or the end of standard input: `docker exec` passes no signals on, but its end ends that."""
+        readable, _, _ = select.select([sys.stdin.buffer], [], [], wait_s)
+        return not ended and not (readable and not os.read(sys.stdin.fileno(), 4096))
+
+    try:
+        topology = from_environment(os.environ)
+        LiveStream(Sources(), topology, sys.stdout.buffer, _say, int(hold_s * 1e9)).run(goes_on)
+    except BrokenPipeError:
+        # Whoever looked has closed the window. Nobody is left to flush to at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError) as fault:
+        print(f"live: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"live: {text}", file=sys.stderr, flush=True)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -27,8 +27,11 @@ def origin_secrets(folder: Path, recordings: Iterable[Recording]) -> tuple[Secre
         if recording.link == BACKEND
         for packet in (*recording.earlier, *recording.packets)
     )
-    if not frames:
-        return ()
+    return opening_secrets(folder, frames) if frames else ()
+
+
+def opening_secrets(folder: Path, frames: bytes) -> tuple[Secret, ...]:
+    """The origins' secrets whose client randoms occur in `frames`. Raises KeyLogError, OSError."""
     logged = (secret for path in sorted(folder.glob("*.log")) for secret in parsed(path.read_text(encoding="ascii")))
     recorded: dict[bytes, bool] = {}
     found = []

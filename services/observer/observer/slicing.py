@@ -49,12 +49,17 @@ def record(spool: Spool, visit: str, marks: LinkMarks, losses: tuple[str, ...] =
 
 def flows_begun_before(packets: Iterable[Packet]) -> list[Flow]:
     """The connections among `packets` whose first frame here does not open them."""
+    return [found for found, opened in flows_in(packets).items() if not opened]
+
+
+def flows_in(packets: Iterable[Packet]) -> dict[Flow, bool]:
+    """The connections among `packets`, and whether the first frame of each opens it."""
     first: dict[Flow, bool] = {}
     for packet in packets:
         seen = sighting(packet.data)
         if seen is not None and (seen.flow.transport == Transport.TCP or _is_quic(seen.flow)):
             first.setdefault(seen.flow, _opens(packet, seen))
-    return [found for found, opened in first.items() if not opened]
+    return first
 
 
 def _ends(flow: Flow) -> str:

@@ -277,6 +277,10 @@ class Spool:
             return Position(0, 0)
         return Position(segments[-1], segment_path(self._folder, link, segments[-1]).stat().st_size)
 
+    def since(self, link: str, position: Position) -> list[Record | Damage]:
+        """What the link's spool holds from `position` on. Raises OSError."""
+        return list(self._parts(link, position, self.end(link)))
+
     def earlier(self, flow: Flow, part: Slice, limit: int = HISTORY_LIMIT) -> History:
         """The flow's frames on the slice's link before its first packet, back to the one that opens the connection.
 

@@ -99,9 +99,14 @@ class Writer:
         """Name addresses, so that Wireshark shows the names."""
         self._write(encode_block(NameResolution(tuple(records))))
 
-    def add_secrets(self, data: bytes, secrets_type: int = SecretsType.TLS_KEY_LOG) -> None:
-        """Put in what decrypts the packets. Readers may use it only for packets after it (draft, 4.7)."""
-        if self._packets:
+    def add_secrets(
+        self, data: bytes, secrets_type: int = SecretsType.TLS_KEY_LOG, *, for_later_packets: bool = False
+    ) -> None:
+        """Put in what decrypts the packets. Readers may use it only for packets after it (draft, 4.7).
+
+        `for_later_packets`: the capture is written while it is made, and packets before this one have other secrets.
+        """
+        if self._packets and not for_later_packets:
             raise ValueError(f"secrets after {self._packets} packets would not decrypt them: add them before the first")
         if secrets_type == SecretsType.TLS_KEY_LOG and data and not data.endswith(b"\n"):
             raise ValueError("secrets: the key log's last line has no line end: it may be torn")

@@ -1,0 +1,91 @@
+"""`make wireshark`: what is started with which settings, and what is said where there is no screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from machine import CHECKOUT, Machine, Outcome
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("make") is None or not (CHECKOUT / "Makefile").exists(), reason="no make, or no Makefile, here"
+)
+
+
+@pytest.fixture
+def with_visit(machine: Machine) -> Machine:
+    lab = machine.folder / "lab"
+    shutil.copytree(CHECKOUT / "services/observer/wireshark", lab / "services/observer/wireshark")
+    (lab / "captures/visit").mkdir(parents=True)
+    (lab / "captures/visit/journey.pcapng").write_bytes(b"")
+    (lab / "captures/latest").symlink_to("visit")
+    # A Wireshark that tells how it was started; the shell that started it in the background waits for the file.
+    script = 'cat >/dev/null; echo "$WIRESHARK_CONFIG_DIR $*" >"$STARTED.part"; mv "$STARTED.part" "$STARTED"'
+    machine.program("wireshark", f"#!/bin/sh\n{script}\n")
+    machine.interface("eightsteps-ctrl")
+    machine.docker_answers("exec *", "frames")
+    return machine
+
+
+def wireshark(machine: Machine, *words: str, display: str = "") -> Outcome:
+    for name in ("LAB", "LAB_NET", "LAB_PORT", "MONITOR_PORT", "LAB_UID", "LAB_GID", "MAKEFLAGS", "WAYLAND_DISPLAY"):
+        machine.environment.pop(name, None)
+    started = machine.folder / "started"
+    return machine.command("make", "wireshark", *words, DISPLAY=display, STARTED=str(started), NO_COLOR="1")
+
+
+def started(machine: Machine) -> str:
+    return (machine.folder / "started").read_text().strip()
+
+
+def test_live_frames_go_to_the_machines_wireshark_with_the_labs_settings(with_visit: Machine) -> None:
+    outcome = wireshark(with_visit, "LIVE=1", display=":0")
+    assert outcome.status == 0, outcome
+    settings = with_visit.folder / "lab/captures/.wireshark"
+    assert started(with_visit) == f"{settings} -k -i -"
+    assert with_visit.docker_was_told() == ["exec -i eightsteps-observer live --hold 0"]
+    assert sorted(p.name for p in settings.iterdir()) == ["colorfilters", "dfilter_buttons", "preferences"]
+    assert settings.stat().st_uid == os.getuid()
+
+
+def test_what_the_user_changed_there_stays_changed(with_visit: Machine) -> None:
+    wireshark(with_visit, "LIVE=1", display=":0")
+    preferences = with_visit.folder / "lab/captures/.wireshark/preferences"
+    preferences.write_text("mine")
+    wireshark(with_visit, "LIVE=1", display=":0")
+    assert preferences.read_text() == "mine"
+
+
+def test_without_a_screen_they_go_to_the_terminal(with_visit: Machine) -> None:
+    outcome = wireshark(with_visit, "LIVE=1", "HOLD=1.5")
+    assert (outcome.status, outcome.said) == (0, "frames")
+    assert with_visit.docker_was_told() == ["exec -i eightsteps-observer live --lines --hold 1.5"]
+
+
+def test_without_a_screen_the_last_visit_is_pointed_to(with_visit: Machine) -> None:
+    outcome = wireshark(with_visit)
+    assert outcome.status == 0
+    assert "captures/visit/journey.pcapng" in outcome.said
+    assert "docker exec eightsteps-observer tshark" in outcome.said
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        (["LIVE=yes"], "LIVE=yes: expected LIVE=1"),
+        (["LIVE=1", "HOLD=soon"], "HOLD=soon: expected seconds"),
+        (["LIVE=1", "HOLD=."], "HOLD=.: expected seconds"),
+    ],
+)
+def test_mistakes_are_named(with_visit: Machine, typed: list[str], complaint: str) -> None:
+    outcome = wireshark(with_visit, *typed)
+    assert outcome.status != 0
+    assert complaint in outcome.errors[0]
+    assert with_visit.docker_was_told() == []
+
+
+def test_a_lab_that_is_down_and_a_visit_that_was_not_made_are_said(machine: Machine) -> None:
+    assert "is not up" in wireshark(machine, "LIVE=1").errors[0]
+    assert "no visit has been captured yet" in wireshark(machine).errors[0]

@@ -1,0 +1,71 @@
+"""The lab's settings for Wireshark: columns, colours and buttons that tshark takes, and that tell steps apart."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from golden_visits import VISITS
+
+PROFILE = Path(__file__).parents[3] / "services/observer/wireshark"
+pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark on this machine; make test has one")
+
+
+def tshark(link: str, *arguments: str) -> list[str]:
+    command = ["tshark", "-r", str(VISITS / f"http2/{link}.pcapng"), *arguments]
+    environment = os.environ | {"WIRESHARK_CONFIG_DIR": str(PROFILE), "COLORTERM": "truecolor"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    complaints = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
+    assert complaints == []
+    return done.stdout.splitlines()
+
+
+def buttons() -> list[tuple[str, str]]:
+    lines = [line for line in (PROFILE / "dfilter_buttons").read_text().splitlines() if not line.startswith("#")]
+    return [(label, text.replace("\\x22", '"')) for _, label, text, _ in csv.reader(lines)]
+
+
+def test_link_and_step_are_columns() -> None:
+    first = tshark("home", "-Y", "dns && frame.comment")[0]
+    assert re.search(r"\bhome\b.*client → resolver.*\bDNS\b.*step 1, DNS", first)
+
+
+def test_every_colour_rule_is_one_that_wireshark_takes() -> None:
+    lines = [line for line in (PROFILE / "colorfilters").read_text().splitlines() if not line.startswith("#")]
+    for line in lines:
+        found = re.fullmatch(r"@([^@]+)@([^@]+)@\[\d+,\d+,\d+\]\[\d+,\d+,\d+\]", line)
+        assert found, line
+        tshark("home", "-Y", found[2])
+
+
+def test_a_frame_has_the_colour_of_the_step_that_it_proves() -> None:
+    rows = [
+        line.split("\t") for line in tshark("home", "--color", *fields("frame.coloring_rule.name", "frame.comment"))
+    ]
+    proving = [(rule, comment) for rule, comment in rows if comment]
+    assert {comment[:6] for _, comment in proving} >= {"step 1", "step 2", "step 3", "step 4", "step 6"}
+    assert [(rule, comment) for rule, comment in proving if not rule.startswith(f"Step {comment[5]}")] == []
+
+
+def test_a_live_frame_has_no_comment_and_the_colour_of_its_kind() -> None:
+    rows = [
+        line.split("\t")
+        for line in tshark("internet", "--color", *fields("frame.coloring_rule.name", "frame.comment", "dns.id"))
+    ]
+    assert {rule for rule, comment, dns in rows if dns and not comment} == {"Like step 1 DNS"}
+
+
+def test_each_button_filters() -> None:
+    found = {label: len(tshark("home", "-Y", text)) for label, text in buttons()}
+    assert found["Link//home"] > found["All steps"] > found["Step//2 TCP"] == 3
+    assert (found["Link//edge"], found["Step//1 DNS"], found["Step//4 request"]) == (0, 4, 1)
+
+
+def fields(*names: str) -> list[str]:
+    return ["-T", "fields", *(argument for name in names for argument in ("-e", name))]
