@@ -10,6 +10,8 @@
 ##   make visit URL=http://parseltongue.co.in/ FOLLOW=1
 ##                                    go where redirects point, and tell each part; URL='first second' visits two
 ##                                    addresses one after the other, by one run of the client
+##   make visit METHOD=PUT BODY=hello HEADERS='Accept: */* | Content-Type: text/plain'
+##                                    with URL=https://parseltongue.co.in/echo, say; a | stands between two headers
 ##   make up MONITOR=1                Prometheus, too: it watches balancer and origins, and fires alerts
 ##   make down                        stop: no container, network or firewall rule is left (the lab's own CA is)
 ##   make clean                       down, and remove images, volumes and captures (asks; YES=1 does not)
@@ -85,6 +87,9 @@ visit: export VISIT_URL = $(call given,URL)
 visit: export VISIT_HTTP = $(call given,HTTP)
 visit: export VISIT_TLS = $(call given,TLS)
 visit: export VISIT_WITH = $(call given,WITH)
+visit: export VISIT_METHOD = $(call given,METHOD)
+visit: export VISIT_HEADERS = $(call given,HEADERS)
+visit: export VISIT_BODY = $(call given,BODY)
 visit: export VISIT_FRAMES = $(call given,FRAMES)
 visit: export VISIT_FOLLOW = $(call given,FOLLOW)
 visit:

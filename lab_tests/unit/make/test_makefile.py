@@ -117,6 +117,12 @@ def test_visit_passes_what_was_asked_for(machine: Machine) -> None:
     assert told == f"{VISIT} --url https://parseltongue.co.in/a --http 3 --tls 1.3 --with browser"
 
 
+def test_visit_passes_any_request(machine: Machine) -> None:
+    words = ("METHOD=PUT", "HEADERS=Accept: */* | X: y", 'BODY={"item": "lamp"}')
+    told = visit(machine, *words, LANG="C.UTF-8")
+    assert told == f'{VISIT} --method PUT --headers Accept: */* | X: y --body {{"item": "lamp"}}'
+
+
 def test_an_address_is_passed_as_typed(machine: Machine) -> None:
     url = "https://parseltongue.co.in/?a=1&b=$HOME$(id)'\";x y"
     assert visit(machine, f"URL={url}", LANG="C.UTF-8") == f"{VISIT} --url {url}"

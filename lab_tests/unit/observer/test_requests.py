@@ -16,6 +16,16 @@ def test_plain_http_is_http_1_unless_asked_otherwise() -> None:
     assert VisitRequest.from_json({"url": "http://parseltongue.co.in/"}).http == "1.1"
 
 
+def test_any_request_can_be_made() -> None:
+    asked = VisitRequest.from_json({"method": "PUT", "headers": "Accept: */* | X-Empty: | A: b:c", "body": "hello"})
+    assert (asked.method, asked.body) == ("PUT", "hello")
+    assert asked.headers == (("Accept", "*/*"), ("X-Empty", ""), ("A", "b:c"))
+
+
+def test_a_body_alone_is_a_post() -> None:
+    assert VisitRequest.from_json({"body": "hello"}).method == "POST"
+
+
 @pytest.mark.parametrize(
     ("request_", "complaint"),
     [
@@ -24,6 +34,7 @@ def test_plain_http_is_http_1_unless_asked_otherwise() -> None:
         ({"http": "4"}, "HTTP=4: expected 1.1, 2 or 3"),
         ({"tls": "1.1"}, "TLS=1.1: expected 1.2 or 1.3"),
         ({"with": "lynx"}, "WITH=lynx: expected curl, browser or glassbox"),
+        ({"headers": "Accept"}, "HEADERS=Accept: expected Name: value"),
         ({"http": "3", "tls": "1.2"}, "QUIC carries TLS 1.3 only"),
         ({"url": "http://parseltongue.co.in/", "http": "2"}, "ask for https://parseltongue.co.in/"),
     ],

@@ -14,6 +14,9 @@ set --
 [ -z "${VISIT_HTTP:-}" ] || set -- "$@" --http "$VISIT_HTTP"
 [ -z "${VISIT_TLS:-}" ] || set -- "$@" --tls "$VISIT_TLS"
 [ -z "${VISIT_WITH:-}" ] || set -- "$@" --with "$VISIT_WITH"
+[ -z "${VISIT_METHOD:-}" ] || set -- "$@" --method "$VISIT_METHOD"
+[ -z "${VISIT_HEADERS:-}" ] || set -- "$@" --headers "$VISIT_HEADERS"
+[ -z "${VISIT_BODY:-}" ] || set -- "$@" --body "$VISIT_BODY"
 
 case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
     *[Uu][Tt][Ff]*) ;;

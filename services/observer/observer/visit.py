@@ -43,6 +43,9 @@ class VisitRequest:
     program: str = "curl"
     more_urls: tuple[str, ...] = ()
     follow: bool = False
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
 
     @staticmethod
     def from_json(request: Mapping[str, Any]) -> VisitRequest:
@@ -64,7 +67,19 @@ class VisitRequest:
             raise ValueError(f"HTTP={http} needs TLS in practice: ask for {secure}")
         if http == "3" and tls == "1.2":
             raise ValueError("HTTP=3 TLS=1.2: QUIC carries TLS 1.3 only (RFC 9001); leave TLS out")
-        return VisitRequest(urls[0], http, tls, program, tuple(urls[1:]), follow)
+        body = request.get("body")
+        method = str(request.get("method") or ("GET" if body is None else "POST"))
+        headers = _headers(str(request.get("headers") or ""))
+        return VisitRequest(urls[0], http, tls, program, tuple(urls[1:]), follow, method, headers, body)
+
+
+def _headers(text: str) -> tuple[tuple[str, str], ...]:
+    """The header fields in "Name: value | Name: value". The client checks what they are."""
+    lines = [line.strip() for line in text.split("|") if line.strip()]
+    for line in lines:
+        if ":" not in line:
+            raise ValueError(f"HEADERS={line}: expected Name: value, several with | between them")
+    return tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
 
 
 def _scheme(url: str) -> str:
@@ -199,9 +214,9 @@ class Observer:
             "with": request.program,
             "http": request.http,
             "tls": request.tls,
-            "method": "GET",
-            "headers": [],
-            "body": None,
+            "method": request.method,
+            "headers": [list(header) for header in request.headers],
+            "body": request.body,
             "timeout_s": TIMEOUT_S / 2,
             "follow": request.follow,
         }
