@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from observer.connections import Connection, connections
+from observer.conservation import conservation
 from observer.exchanges import Exchange, all_exchanges
 from observer.messages import Frame
-from observer.topology import LINKS
+from observer.steps import Conservation, LinkCapture
+from observer.topology import LINKS, Topology
+from observer.transit import transit_of
 from observer.tshark import dissect_file
 
 
@@ -28,6 +32,15 @@ class Captured(ABC):
     @abstractmethod
     def began_ns(self) -> int:
         """Nanoseconds since 1970. Frames from before are the past of connections that were used again."""
+
+    @property
+    @abstractmethod
+    def capture(self) -> tuple[LinkCapture, ...]:
+        """The tap's word on each link."""
+
+    def conservation(self, topology: Topology) -> Conservation:
+        """What became of every packet that entered a forwarding host."""
+        return conservation(transit_of(self.frames, topology), self.capture, topology.name)
 
     @cached_property
     def frames(self) -> list[Frame]:
@@ -75,6 +88,10 @@ class Visited(Captured):
         return self._folder
 
     @property
+    def capture(self) -> tuple[LinkCapture, ...]:
+        return link_captures(self.journey["capture"])
+
+    @property
     def began_ns(self) -> int:
         return int(self.journey["visit"]["started_ns"])
 
@@ -92,3 +109,8 @@ class Visited(Captured):
         cited: Frame = self.frames[evidence["frame"] - 1]
         assert (cited.number, cited.link) == (evidence["frame"], evidence["link"])
         return cited
+
+
+def link_captures(told: Iterable[dict[str, Any]]) -> tuple[LinkCapture, ...]:
+    """The tap's word on each link, from the observer's JSON."""
+    return tuple(LinkCapture(**(link | {"reasons": tuple(link["reasons"])})) for link in told)

@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import docker
 
-from captured import Captured, Visited
+from captured import Captured, Visited, link_captures
 from faults import Faults
 from observer.lab import ask_agent
+from observer.steps import LinkCapture
 from observer.topology import Topology
 
 __all__ = ["CAPTURES", "SITE", "Captured", "Faults", "Lab", "Recording", "Visited"]
@@ -129,6 +130,11 @@ class Recording(Captured):
     def folder(self) -> Path:
         assert self._ended, "the recording has not ended: look at its frames after the `with` block"
         return CAPTURES / Path(self._ended["folder"]).name
+
+    @property
+    def capture(self) -> tuple[LinkCapture, ...]:
+        assert self._ended, "the recording has not ended"
+        return link_captures(self._ended["capture"])
 
     @property
     def began_ns(self) -> int:

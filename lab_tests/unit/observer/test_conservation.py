@@ -10,7 +10,7 @@ import pytest
 from golden_visits import Golden
 from observer.connections import connections
 from observer.conservation import BROKEN
-from observer.messages import Frame
+from observer.messages import Frame, IcmpMessage
 from observer.steps import Conservation, Conserved, Fate
 from observer.transit import Passage, fingerprint, outline, trace, transit_of
 
@@ -288,3 +288,23 @@ def test_without_names_hosts_are_told_by_their_hardware_addresses(any_visit: Gol
 def test_an_outline_leaves_the_payload_out(any_visit: Golden) -> None:
     frame = data_to_client(any_visit, "home")
     assert trace(frame) == (*outline(frame), fingerprint(frame))
+
+
+def test_an_error_message_of_a_routers_own_did_not_have_to_enter_it(any_visit: Golden) -> None:
+    """The isp tells the client that a time to live ended (RFC 792); the router translates that, as it has to."""
+    isp, router = (any_visit.topology.address(host, "internet") for host in ("isp", "router"))
+    client = any_visit.topology.address("client", "home")
+    sent = next(p for p in passages(any_visit) if p.entered.link == "internet" and p.left.link == "home")
+
+    def error(frame: Frame) -> Frame:
+        bare = replace(frame, tcp=None, udp=None, dns=None, quic=None, tls=None, http=(), identification=4711)
+        return replace(bare, icmp=IcmpMessage(11, 0))
+
+    from_isp = next(f for f in any_visit.frames if f.link == "internet" and f.hardware_source[-5:] == "02:01")
+    outer = error(replace(from_isp, source=isp, destination=router, ttl=64))
+    inner = replace(
+        sent.left, source=isp, destination=client, ttl=63, time_ns=outer.time_ns + 1000, length=outer.length
+    )
+    told_on = with_frames(any_visit, [*any_visit.frames, outer, error(inner)])
+    assert told(told_on).irregularities == ()
+    assert told(told_on).conserved is Conserved.YES

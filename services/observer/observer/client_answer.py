@@ -65,6 +65,8 @@ def _rendering(answer: Mapping[str, Any]) -> RenderingFacts | None:
 
     return RenderingFacts(
         program=answer["program"],
+        request_start_ns=since_enter(timing["navigation"], "request_start"),
+        response_end_ns=since_enter(timing["navigation"], "response_end"),
         dom_content_loaded_ns=since_enter(timing["navigation"], "dom_content_loaded_event_end"),
         first_contentful_paint_ns=since_enter(timing["paint"], "first_contentful_paint"),
         load_ns=since_enter(timing["navigation"], "load_event_end"),

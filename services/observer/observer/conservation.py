@@ -52,11 +52,11 @@ class _Window:
         self._ends_ns = {link.link: link.end_ns for link in capture if link.end_ns is not None}
         self._holes = {link.link for link in capture if not link.complete}
         self._patience_ns = {host.name: _PATIENCE_NS for host in transit.hosts}
-        self._translated: set[_Flow] = set()
+        self._translated: dict[str, set[_Flow]] = {host.name: set() for host in transit.hosts}
         for passage in transit.passages:
             self._patience_ns[passage.host] = max(self._patience_ns[passage.host], passage.inside_ns)
             here, there = _flow(passage.entered), _flow(passage.left)
-            self._translated |= {here, _reversed(here), there, _reversed(there)}
+            self._translated[passage.host] |= {here, _reversed(here), there, _reversed(there)}
 
     def has_begun(self, frame: Frame) -> bool:
         return frame.time_ns >= self._begin_ns
@@ -83,7 +83,7 @@ class _Window:
 
     def _is_own(self, host: Forwarder, address: str, frame: Frame) -> bool:
         """Whether a packet from or to an address of the host is its own, not one of a connection it translates."""
-        return address in host.addresses and _flow(frame) not in self._translated
+        return address in host.addresses and _flow(frame) not in self._translated[host.name]
 
 
 def _flow(frame: Frame) -> _Flow:

@@ -163,12 +163,15 @@ class ResponseFacts:
 
 @dataclass(frozen=True, slots=True)
 class RenderingFacts:
-    """From the browser's own navigation and paint timing, since Enter."""
+    """From the browser's own navigation and paint timing, since Enter. `request_start_ns` and `response_end_ns` are its
+    word on what frames show, too."""
 
     program: str
     dom_content_loaded_ns: int | None
     first_contentful_paint_ns: int | None
     load_ns: int | None
+    request_start_ns: int | None = None
+    response_end_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

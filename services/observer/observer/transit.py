@@ -117,7 +117,8 @@ def outline(frame: Frame) -> tuple[Hashable, ...]:
 def fingerprint(frame: Frame) -> int | None:
     """The checksum of what translation leaves alone: TCP's or UDP's own, less addresses and ports. None without one.
 
-    Both are subtracted from the sum that the checksum is the complement of (RFC 1071, section 2; RFC 1624).
+    Both are subtracted from the sum that the checksum is the complement of (RFC 1071, section 2; RFC 1624). It is the
+    sender's word on the payload: damage that leaves the checksum as it was does not show here, but at the receiver.
     """
     if tcp := frame.tcp:
         checksum, ports, protocol = tcp.checksum, tcp.source_port + tcp.destination_port, _TCP
