@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,33 +13,12 @@ from observer.connections import Connection
 from observer.exchanges import Exchange, exchanges
 from observer.journey import journey
 from observer.keys import parsed
-from observer.lab import ask_agent
 from observer.steps import LinkCapture
 from observer.style import Style
 from observer.topology import LINKS
 
-Fault = dict[str, Any]
-
-ONE_WAY_MS = 25
-FAR_AWAY: Fault = {"kind": "delay", "delay_ms": ONE_WAY_MS, "match": {"both_ways": True}}
-"""Every packet that the isp forwards is held for 25 ms: a round trip of 50 ms to everything behind it."""
-
-
-@contextmanager
-def faults(lab: Lab, *wanted: Fault) -> Iterator[None]:
-    """These faults in the isp's middlebox, and none afterwards."""
-    isp = lab.topology.address("isp", "control")
-    ask_agent("isp", isp, "POST /faults", {"faults": list(wanted)}, 10)
-    try:
-        yield
-    finally:
-        ask_agent("isp", isp, "DELETE /faults", {}, 10)
-
-
-def touched(lab: Lab) -> list[dict[str, Any]]:
-    """The packets that the faults in force have touched so far."""
-    report = ask_agent("isp", lab.topology.address("isp", "control"), "GET /faults", {}, 10)
-    return list(report["touches"])
+FAR_AWAY = "delay 25 ms each way"
+"""In the isp, for every packet that it forwards: a round trip of 50 ms to everything behind it."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +61,8 @@ def ended(exchange: Exchange) -> int:
     return exchange.response_end.time_ns
 
 
-def side_by_side(lab: Lab, recording: Recording, visits: Sequence[Asked]) -> Comparison:
-    """The visits' waterfalls on one time line, also put into the recording's folder: comparison.txt and .html."""
+def side_by_side(lab: Lab, recording: Recording, visits: Sequence[Asked]) -> tuple[Comparison, str]:
+    """The visits' waterfalls on one time line, and drawn; in the recording's folder as comparison.txt and .html."""
     capture = [LinkCapture(link, len(recording.since_begun(link)), 0, True, ()) for link in LINKS]
     told = []
     for visit in visits:
@@ -92,6 +70,7 @@ def side_by_side(lab: Lab, recording: Recording, visits: Sequence[Asked]) -> Com
         report, _ = client_report(recording.folder.name, visit.urls[0], visit.http, None, visit.answer, secrets)
         told.append((journey(report, recording.frames, capture, lab.topology), recording.frames))
     compared = comparison(told, lab.topology)
-    (recording.folder / "comparison.txt").write_text(comparison_text(compared, Style(width=120)), encoding="utf-8")
-    (recording.folder / "comparison.html").write_text(comparison_html(compared), encoding="utf-8")
-    return compared
+    drawn = comparison_text(compared, Style(width=100))
+    recording.attach("comparison.txt", drawn)
+    recording.attach("comparison.html", comparison_html(compared))
+    return compared, drawn

@@ -11,31 +11,25 @@ from live_lab import SITE, Lab, Recording
 from observer.connections import Connection
 from observer.deliveries import Delivery, quic_deliveries, tcp_deliveries
 from observer.messages import Frame, StreamData
-from versions import FAR_AWAY, Fault, ask, faults
+from versions import FAR_AWAY, ask
 
 URLS = [f"{SITE}bytes/5000?n={n}" for n in range(1, 41)]
 """Forty streams of four or five packets each: whenever one packet is lost, others are under way."""
-NTH = 30
-"""Which of the balancer's packets is lost: late enough that handshake and first flight are over."""
+LOSSES = {
+    "2": "drop the 30th data segment from balancer port 443 to client",
+    "3": "drop the 30th data datagram from balancer port 443 to client",
+}
+"""What the isp does: late enough that handshake and first flight are over."""
 
 
-def lose(protocol: str) -> Fault:
-    """The NTH packet with data that the balancer sends over `protocol` does not leave the isp."""
-    match = {"protocol": protocol, "from": {"port": 443}, "carries_data": True}
-    return {"kind": "drop", "nth": NTH, "match": match}
-
-
-def visit(lab: Lab, experiment: Experiment, http: str, protocol: str) -> tuple[Recording, Connection, Connection]:
+def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Connection, Connection]:
     """Forty responses with one packet lost, and the connection as the client's link and the balancer's saw it."""
     with (
-        faults(lab, lose(protocol), FAR_AWAY),
+        lab.faults(LOSSES[http], FAR_AWAY),
         lab.recording(f"forty responses over HTTP/{http}, one packet lost") as recording,
     ):
         asked = ask(recording, http, URLS)
-    experiment.asked(
-        f"forty resources at once over one HTTP/{http} connection, 50 ms away; "
-        f"the isp drops packet {NTH} of those that the balancer sends with data"
-    )
+    experiment.asked(f"forty resources at once over one HTTP/{http} connection; the isp: {LOSSES[http]}; {FAR_AWAY}")
     return recording, asked.one_connection(recording), asked.one_connection(recording, "edge")
 
 
@@ -55,7 +49,7 @@ def ms(deliveries: Sequence[Delivery]) -> str:
 @pytest.mark.claim("E5")
 def test_under_http_2_every_stream_waits_for_a_lost_segment(lab: Lab, experiment: Experiment) -> None:
     """Forty responses on one TCP connection, one segment lost: which streams wait, and how long?"""
-    recording, near, far = visit(lab, experiment, "2", "tcp")
+    recording, near, far = visit(lab, experiment, "2")
     lost, refill = lost_segment(near, far)
     assert lost.tcp is not None
     deliveries = tcp_deliveries(far, near)
@@ -118,7 +112,7 @@ def lost_segment(near: Connection, far: Connection) -> tuple[Frame, Frame]:
 @pytest.mark.claim("E5")
 def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experiment: Experiment) -> None:
     """Forty responses on one QUIC connection, one packet lost: which streams wait, and how long?"""
-    recording, near, far = visit(lab, experiment, "3", "udp")
+    recording, near, far = visit(lab, experiment, "3")
     lost = lost_packet(near, far)
     assert lost.quic is not None
     carried = [data for data in lost.quic.stream_data if data.stream % 4 == 0]

@@ -13,7 +13,7 @@ from observer.connections import Connection, Transport
 from observer.exchanges import exchanges
 from observer.messages import Frame, HandshakeType, QuicPacketType
 from observer.round_trips import before_first_request, first_request
-from versions import FAR_AWAY, faults, times
+from versions import FAR_AWAY, times
 
 QUIC_SITE = "https://quic.parseltongue.co.in/"
 """The lab's second HTTP/3 server (services/quic): it allows early data."""
@@ -58,7 +58,7 @@ def test_a_first_visit_over_quic_needs_one_round_trip_fewer_than_tcp_and_tls_1_3
     """How often does a client wait for the server before it can send its first request, under each handshake?"""
     # In one run curl keeps its sessions: the second request, on a connection of its own, resumes the first one's.
     twice, close = [f"{SITE}bytes/1", f"{SITE}bytes/2"], [["Connection", "close"]]
-    with faults(lab, FAR_AWAY), lab.recording("six ways to open a connection, 50 ms away") as recording:
+    with lab.faults(FAR_AWAY), lab.recording("six ways to open a connection, 50 ms away") as recording:
         for answer in (
             recording.visit(twice, http="1.1", tls="1.2", headers=close),
             recording.visit(twice, http="1.1", tls="1.3", headers=close),
@@ -107,7 +107,7 @@ def test_a_first_visit_over_quic_needs_one_round_trip_fewer_than_tcp_and_tls_1_3
 @pytest.mark.claim("E4")
 def test_resumed_quic_with_early_data_waits_for_nobody(lab: Lab, experiment: Experiment) -> None:
     """Can a resumed QUIC connection carry its first request in its first flight?"""
-    with faults(lab, FAR_AWAY), lab.recording("early data to a server that allows it") as recording:
+    with lab.faults(FAR_AWAY), lab.recording("early data to a server that allows it") as recording:
         answer = recording.visit(f"{QUIC_SITE}bytes/1", http="3", with_="aioquic", again="early")
     assert answer["exit_code"] == 0, answer["error"]
     experiment.asked(f"{QUIC_SITE}bytes/1 over QUIC, then again over a resumed connection, the request as early data")
