@@ -1,8 +1,6 @@
-"""The resolver walks from the root, then answers from its cache; bad questions are answered by the book."""
+"""Bad questions to the name servers are answered by the book. What good ones show is in claims/test_resolution.py."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 from dnslib import QTYPE, RCODE, DNSHeader, DNSQuestion, DNSRecord
@@ -11,45 +9,6 @@ from live_lab import Lab, Visited
 
 NAME = "parseltongue.co.in"
 SERVERS = ("resolver", "ns-root", "ns-in", "ns-site")
-
-
-@pytest.fixture
-def cold_resolver(lab: Lab) -> None:
-    """A resolver with nothing in its cache: a new process."""
-    lab.container("resolver").restart(timeout=2)
-    lab.wait_until_healthy("resolver")
-
-
-@pytest.mark.usefixtures("cold_resolver")
-def test_a_cold_resolver_asks_the_root_then_in_then_the_site_and_a_warm_one_nobody(lab: Lab) -> None:
-    cold, warm = lab.visit(), lab.visit()
-    walk = [lookup for lookup in cold.step("DNS")["facts"]["walk"] if lookup["type"] == "A"]
-    # ns-in serves in. and co.in.: it refers from the deeper one (RFC 1034, section 4.3.2).
-    assert [(lookup["asked_of"], lookup["outcome"]) for lookup in walk] == [
-        ("ns-root", "referral to in"),
-        ("ns-in", f"referral to {NAME}"),
-        ("ns-site", lab.topology.address("balancer", "edge")),
-    ]
-    assert warm.step("DNS")["facts"]["walk"] == []
-    assert [f for f in warm.on("internet") if f.source == lab.topology.address("ns-site", "internet")] == []
-
-
-@pytest.mark.usefixtures("cold_resolver")
-def test_a_second_answer_comes_from_the_cache_with_a_lower_ttl(lab: Lab) -> None:
-    question = DNSRecord.question(NAME)
-
-    def ttl() -> int:
-        reply = lab.datagram("resolver", 53, question.pack())
-        assert reply is not None
-        return int(DNSRecord.parse(reply).rr[0].ttl)
-
-    first = ttl()
-    assert first > 2
-    # The condition is the resolver's own clock moving on by a second; it ends as soon as that shows.
-    limit = time.monotonic() + 3
-    while (later := ttl()) == first:
-        assert time.monotonic() < limit, f"the TTL stays at {first}"
-    assert later == first - 1
 
 
 @pytest.mark.parametrize("host", SERVERS)

@@ -106,19 +106,27 @@ def test_a_zone_needs_soa_and_name_servers() -> None:
         zone_from_text("$ORIGIN example.\n@ 300 IN SOA ns hostmaster 1 2 3 4 60\n", {})
 
 
-@pytest.mark.parametrize("zones", ["root.zone", "in.zone co.in.zone", "parseltongue.co.in.zone"])
+@pytest.mark.parametrize(
+    "zones", ["root.zone", "in.zone co.in.zone", "parseltongue.co.in.zone", "twin.parseltongue.co.in.zone"]
+)
 def test_the_lab_s_own_zones_are_good(zones: str) -> None:
     assert len(load(zones.split(), ADDRESSES)) == len(zones.split())
 
 
 def test_every_zone_file_of_the_lab_can_be_served_together() -> None:
     zones = load([path.name for path in ZONE_FOLDER.iterdir()], ADDRESSES)
-    assert set(zones) == {(), name("in."), name("co.in."), name("parseltongue.co.in.")}
+    assert set(zones) == {(), *map(name, ("in.", "co.in.", "parseltongue.co.in.", "twin.parseltongue.co.in."))}
 
 
 def test_parent_and_child_agree_on_the_name_servers() -> None:
-    zones = load(["root.zone", "in.zone", "co.in.zone", "parseltongue.co.in.zone"], ADDRESSES)
-    for child, parent in (("in.", "."), ("co.in.", "in."), ("parseltongue.co.in.", "co.in.")):
+    zones = load([path.name for path in ZONE_FOLDER.iterdir()], ADDRESSES)
+    lines = (
+        ("in.", "."),
+        ("co.in.", "in."),
+        ("parseltongue.co.in.", "co.in."),
+        ("twin.parseltongue.co.in.", "parseltongue.co.in."),
+    )
+    for child, parent in lines:
         above = zones[name(parent)].nodes[name(child)][Type.NS]
         below = zones[name(child)].nodes[name(child)][Type.NS]
         assert above.data == below.data
