@@ -22,6 +22,7 @@ ADDRESSES = {
     "ADDR_NS_SITE_INTERNET": "10.0.2.6",
     "ADDR_BALANCER_EDGE": "10.0.3.10",
     "ADDR_QUIC_EDGE": "10.0.3.20",
+    "ADDR_GLASS_EDGE": "10.0.3.30",
 }
 
 
