@@ -39,6 +39,7 @@ FAULTS = (
     Fault("revoked", "on its CA's revocation list", "certificate_revoked"),
     Fault("constrained", "its CA may not sign for this name", "certificate_unknown"),
     Fault("wrong-usage", "a client's certificate, not a server's", "unsupported_certificate"),
+    Fault("weak-key", "its key is RSA with 1024 bits", "bad_certificate"),
 )
 
 

@@ -3,7 +3,8 @@
 A certificate with a fault on purpose (for the claim that clients refuse it) is one more row of MISISSUED: another
 `issuer` for a CA nobody trusts, its own name for self-signed, other `dns_names` for a wrong name, `starts` and `ends`
 on one side of now for expired or not yet valid, an empty `sends` for a missing intermediate, `revoked=True` for the
-list in crl.pem, an issuer with `permitted` names for one outside them, Role.CLIENT for a key that is no server's.
+list in crl.pem, an issuer with `permitted` names for one outside them, Role.CLIENT for a key that is no server's,
+few `rsa_bits` for a weak key.
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ MISISSUED: tuple[Row, ...] = (
     misissued("revoked", revoked=True),
     misissued("constrained", issuer="constrained-ca", sends=("constrained-ca",)),
     misissued("wrong-usage", role=Role.CLIENT),
+    misissued("weak-key", rsa_bits=1024),
 )
 
 CATALOGUE = TRUSTED + EXPERIMENTS + MISISSUED
