@@ -27,7 +27,7 @@ class Lab:
     def __init__(self, topology: Topology, name: str) -> None:
         self.topology = topology
         self.name = name
-        self._docker = docker.from_env()
+        self.docker = docker.from_env()
 
     def visit(self, url: str = SITE, *, http: str = "2", tls: str | None = None, with_: str = "curl") -> Visited:
         """Have the observer perform a visit, as `make visit` does."""
@@ -69,11 +69,11 @@ class Lab:
         return None if reply is None else bytes.fromhex(reply)
 
     def container(self, host: str) -> Any:
-        return self._docker.containers.get(f"{self.name}-{host}")
+        return self.docker.containers.get(f"{self.name}-{host}")
 
     def containers(self) -> list[Any]:
         own = {"label": f"com.docker.compose.project={self.name}"}
-        return list(self._docker.containers.list(filters=own))
+        return list(self.docker.containers.list(filters=own))
 
     def runtime_command(self, command: str) -> str:
         """HAProxy's answer to a command of its runtime API."""

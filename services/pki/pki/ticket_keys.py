@@ -14,7 +14,7 @@ from pathlib import Path
 from pki.files import PRIVATE_MODE, replace
 
 KEYS = 3  # HAProxy seals with the last but one and opens with all
-KEY_LENGTH = 80  # bytes: name 16, HMAC-SHA256 32, AES-256 32
+KEY_LENGTH = 80  # bytes: name 16, AES-256 32, HMAC-SHA256 32
 
 
 def keep_ticket_keys(path: Path) -> str:

@@ -1,0 +1,74 @@
+"""Reading captured TLS connections by hand: the bytes from frames, the cryptography from the glass box, no tshark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from captured import Captured
+from frame_bytes import FrameBytes
+from glassbox.recorded import Recorded
+from observer.connections import Connection, Transport
+from observer.keylog import parse
+from observer.messages import Frame
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One TLS connection as it crossed one link."""
+
+    connection: Connection
+    recorded: Recorded
+
+    @property
+    def frames(self) -> list[Frame]:
+        """Those that carry anything of it."""
+        return [frame for frame in self.connection.frames if frame.tcp and frame.tcp.length]
+
+    @property
+    def hellos(self) -> list[Frame]:
+        found = [self.connection.client_hello, self.connection.server_hello]
+        return [each[0] for each in found if each]
+
+    @property
+    def client_random(self) -> bytes:
+        return self.recorded.client_hello.random
+
+
+def conversations(captured: Captured, host: str, link: str = "edge") -> list[Conversation]:
+    """The TLS connections on `link` whose ClientHello names `host`, in order."""
+    contents = FrameBytes(captured)
+    found = []
+    for connection in captured.connections:
+        hello = connection.client_hello
+        if connection.link != link or connection.transport is not Transport.TCP or hello is None:
+            continue
+        if hello[1].server_name == host:
+            client = contents.tcp_payload(frame for frame in connection.frames if connection.from_client(frame))
+            server = contents.tcp_payload(frame for frame in connection.frames if connection.from_server(frame))
+            found.append(Conversation(connection, Recorded(client, server)))
+    assert found, f"no TLS connection to {host} on {link}: this test looked at nothing"
+    return found
+
+
+def conversation(captured: Captured, host: str, link: str = "edge") -> Conversation:
+    """The only one."""
+    (found,) = conversations(captured, host, link)
+    return found
+
+
+def logged(keylog: str, label: str, client_random: bytes) -> bytes:
+    """The secret in a key log."""
+    (found,) = (s.secret for s in parse(keylog).secrets if s.label == label and s.client_random == client_random)
+    return found
+
+
+def told(answer: dict[str, Any], connection: int = 1) -> dict[str, bytes]:
+    """What the glass box told of one connection of a visit: the last value of each name."""
+    found = {
+        each["name"]: bytes.fromhex(each["value"])
+        for each in answer["intermediates"]
+        if each["connection"] == connection
+    }
+    assert found, f"the visit tells nothing of connection {connection}: {answer['error']}"
+    return found

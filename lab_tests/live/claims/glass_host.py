@@ -1,0 +1,69 @@
+"""A server that tells its own ephemeral keys, on the edge link for as long as an experiment needs it.
+
+HAProxy and OpenSSL reveal none of theirs: nobody could compare both sides. So this is the glass box's server half
+(services/client/glassbox/serve.py) on a host of its own, reached by name over the same links.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from live_lab import Lab
+
+URL = "https://glass.parseltongue.co.in/"
+HOST = "glass.parseltongue.co.in"
+_PORT = 443
+_CAPABILITIES = ["NET_ADMIN", "SETUID", "SETGID", "SETPCAP"]  # to join the network, then given up (compose.yaml)
+
+
+class GlassHost:
+    """The running server."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def told(self) -> list[dict[str, Any]]:
+        """What it said of each connection that ended: `end`, and `intermediates` by name."""
+        lines = [json.loads(line) for line in self._container.logs(stderr=False).decode().splitlines()]
+        return [
+            {"end": line["end"], "intermediates": {n: bytes.fromhex(v) for n, v in line.get("intermediates", [])}}
+            for line in lines
+            if "end" in line
+        ]
+
+
+@contextmanager
+def glass_host(lab: Lab) -> Iterator[GlassHost]:
+    """Start it, wait until it listens, and remove it in the end."""
+    client = lab.container("client")
+    address = lab.topology.address("glass", "edge")
+    container = lab.docker.containers.create(
+        client.image.id,
+        ["python3", "-m", "glassbox.serve", address, str(_PORT), "/pki/own/glass.pem"],
+        name=f"{lab.name}-glass",
+        hostname="glass",
+        environment={"DEFAULT_VIA": lab.topology.address("isp", "edge")},
+        cap_drop=["ALL"],
+        cap_add=_CAPABILITIES,
+        security_opt=["no-new-privileges:true"],
+        read_only=True,
+        mem_limit="128m",
+        sysctls={"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.ip_unprivileged_port_start": "0"},
+        volumes={f"{lab.name}_pki-balancer": {"bind": "/pki/own", "mode": "ro"}},
+        network="none",
+    )
+    try:
+        lab.docker.networks.get("none").disconnect(container)
+        lab.docker.networks.get(f"{lab.name}_edge").connect(container, ipv4_address=address)
+        container.start()
+        for line in container.logs(stream=True, follow=True):
+            if b"listening" in line:
+                break
+        else:
+            raise AssertionError(f"the glass host ended: {container.logs().decode()}")
+        yield GlassHost(container)
+    finally:
+        container.remove(force=True)
