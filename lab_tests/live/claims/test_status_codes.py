@@ -8,6 +8,8 @@ from answers import Answer, answer, answers
 from dialogue import JSON, ORDERS, SITE, Header, ask, place
 from experiment import Experiment
 from live_lab import Lab, Recording
+from observer.exchanges import Exchange
+from observer.messages import Frame
 from rotation import ORIGINS, Rotation
 
 LAMP = {"item": "lamp", "quantity": 1}
@@ -194,10 +196,11 @@ def test_502_when_the_origin_breaks_http(
     (attempt,) = told.attempts
     assert attempt.status is None, "the origin did answer"
     asked = attempt.exchange
-    closing = [frame for frame in asked.connection.closing if frame.number > asked.request_frame.number]
-    assert closing and asked.connection.from_server(closing[0]), "the origin did not close the connection"
+    closing = first_closing(asked)
+    # Of garbage the first byte is enough: the balancer may then be the first to hang up.
+    assert asked.connection.from_server(closing) or path == "/garbage", "the origin did not close the connection"
     assert bool(asked.response_start) is (path != "/hangup"), "bytes where there should be none, or none"
-    experiment.saw(f"on backend the request, {sent}, the end", recording, (*told.frames, closing[0]))
+    experiment.saw(f"on backend the request, {sent}, the end", recording, (*told.frames, closing))
     experiment.saw("on home a whole 502 without X-Origin", recording, told.front.response_frame or ())
 
 
@@ -256,13 +259,14 @@ def test_504_when_the_origin_is_really_too_slow(lab: Lab, rotation: Rotation, ex
     assert len(slow.attempts) == 3, "a GET is tried twice more"
     for attempt in slow.attempts:
         asked = attempt.exchange
-        closing = [frame for frame in asked.connection.closing if frame.number > asked.request_frame.number]
-        assert closing and asked.connection.from_client(closing[0]), "the balancer did not hang up first"
-        assert 0.4e9 < closing[0].time_ns - asked.request_frame.time_ns < 1.1e9
         assert attempt.status is None
+        closing = first_closing(asked)
+        assert asked.connection.from_client(closing), "the balancer did not hang up first"
+        assert closing.time_ns - asked.request_frame.time_ns > 0.45e9, "it waited for less than 500 ms"
     experiment.saw(f"asked of {', '.join(slow.tried)} in vain; 504 on home, without X-Origin", recording, slow.frames)
     said_by_an_origin(quick, 200)
     experiment.control("with 50 ms the same resource answers 200", recording, quick.frames)
+    experiment.myth("504 means that the server is down", "it took the request three times and was at work each time")
 
 
 @pytest.mark.claim("C14")
@@ -281,6 +285,13 @@ def test_who_said_it_is_told_by_comparing_links(lab: Lab, rotation: Rotation, ex
     ours = backend_statuses(recording, "/health")
     assert 500 in ours and not {429, 502, 503, 504} & ours
     experiment.myth("5xx is the application's fault", "of these three, the application said one")
+
+
+def first_closing(exchange: Exchange) -> Frame:
+    """Where, after the request, one side begins to end the connection."""
+    found = [frame for frame in exchange.connection.closing if frame.number > exchange.request_frame.number]
+    assert found, "the connection was not closed"
+    return found[0]
 
 
 def backend_statuses(recording: Recording, but: str) -> set[int]:
