@@ -56,7 +56,7 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    for folder in ("ca", "public", "balancer", "origin-1", "origin-2", "keys"):
+    for folder in ("ca", "public", "balancer", "origin-1", "origin-2", "quic", "keys"):
         (tmp_path / folder).mkdir()
     made = Lab(tmp_path, Clock())
     made.issue()
