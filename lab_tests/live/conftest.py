@@ -24,9 +24,11 @@ def no_fault_survives(lab: Lab) -> Iterator[None]:
     """A fault left behind would be the next test's riddle: it is taken away, and this test fails for it."""
     yield
     left = [fault["sentence"] for fault in lab.ask_isp("GET /faults", {})["faults"]]
+    left += [attack["kind"] for attack in lab.ask_isp("GET /attacks", {})["attacks"]]
     if left:
         lab.ask_isp("DELETE /faults", {})
-        pytest.fail(f"this test left faults in force: {'; '.join(left)}")
+        lab.ask_isp("DELETE /attacks", {})
+        pytest.fail(f"this test left faults or attacks in force: {'; '.join(left)}")
 
 
 @pytest.fixture(scope="session", params=["1.1", "2", "3"], ids=lambda version: f"http{version}")

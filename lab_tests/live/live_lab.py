@@ -9,13 +9,14 @@ from typing import Any, Self
 
 import docker
 
+from attacks import Attacks
 from captured import Captured, Visited, link_captures
 from faults import Faults
 from observer.lab import ask_agent
 from observer.steps import LinkCapture
 from observer.topology import Topology
 
-__all__ = ["CAPTURES", "SITE", "Captured", "Faults", "Lab", "Recording", "Visited"]
+__all__ = ["CAPTURES", "SITE", "Attacks", "Captured", "Faults", "Lab", "Recording", "Visited"]
 
 SITE = "https://parseltongue.co.in/"
 CAPTURES = Path("/captures")
@@ -44,6 +45,10 @@ class Lab:
     def faults(self, *sentences: str) -> Faults:
         """Faults of the isp while a `with` block runs: "drop the 3rd data segment from balancer to client"."""
         return Faults(self.ask_isp, sentences, self.topology.address("router", "internet"))
+
+    def attacks(self, *orders: dict[str, Any]) -> Attacks:
+        """Have the isp attack its customers while a `with` block runs; services/router/README.md has the orders."""
+        return Attacks(self.ask_isp, orders)
 
     def ask_isp(self, route: str, request: dict[str, Any]) -> dict[str, Any]:
         return ask_agent("isp", self.topology.address("isp", "control"), route, request, timeout_s=30)

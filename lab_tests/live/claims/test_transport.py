@@ -237,6 +237,38 @@ def test_a_lost_datagram_is_gone(lab: Lab, experiment: Experiment, sender: str, 
 
 
 @pytest.mark.claim("M2")
+def test_a_lost_question_to_the_resolver_is_asked_again(lab: Lab, experiment: Experiment) -> None:
+    """Who asks again when the datagram with a DNS question is lost?"""
+    sentence = "drop the 1st datagram from client to resolver port 53"
+    # Questions to the resolver stay on the internet link: the isp gets to see them because it claims the address.
+    with (
+        lab.recording("a lost DNS question") as recording,
+        lab.attacks({"kind": "claim"}),
+        lab.faults(sentence) as faults,
+    ):
+        visit = recording.visit("http://parseltongue.co.in/", timeout_s=30)
+
+    experiment.asked(f"a visit whose first DNS question is lost: {sentence}")
+    assert visit["exit_code"] == 0
+    (touch,) = faults.touches
+    router = lab.topology.address("router", "internet")
+    copies = [f for f in recording.on("internet") if f.dns and f.source == router and not f.dns.is_response]
+    (lost,) = [f for f in copies if f.identification == touch.identification]
+    assert lost.dns
+    experiment.saw("the question left the router, and the isp did not pass it on", recording, lost)
+    home = [f for f in recording.on("home") if f.dns and not f.dns.is_response and f.dns.type == lost.dns.type]
+    first, again = home[:2]
+    assert first.udp and again.udp and first.dns and again.dns
+    assert (first.dns.name, first.dns.id) == (again.dns.name, again.dns.id)
+    waited_s = (again.time_ns - first.time_ns) / 1e9
+    assert waited_s > 1
+    experiment.saw(f"after {waited_s:.1f} s the client's own resolver code asked again", recording, [first, again])
+    answered = [f for f in recording.on("home") if f.dns and f.dns.is_response and f.dns.id == first.dns.id]
+    assert answered and all(f.time_ns > again.time_ns for f in answered)
+    experiment.control("the second question was passed on and answered", recording, answered)
+
+
+@pytest.mark.claim("M2")
 def test_datagrams_stay_doubled_and_out_of_order(lab: Lab, experiment: Experiment) -> None:
     """Does UDP mend the other things that a network does?"""
     one, two, three = b"datagram one", b"datagram two", b"datagram three"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import heapq
 import os
 import select
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -21,21 +20,17 @@ from netfilterqueue import NetfilterQueue
 from middlebox.copies import Copier
 from middlebox.decisions import Action, Decider, Discard, Forward, Ticket, Touch
 from middlebox.faults import Fault
+from middlebox.iptables import RulesRefused, add_once, load
 from middlebox.packet import MalformedPacket, Packet, dissect
 from middlebox.report import MOST_TOUCHES_KEPT, Report, TouchedPacket
 from middlebox.rules import JUMP, UNTRACKED, ruleset
 
 QUEUE_NUMBER = 84
 
-_IPTABLES = "/run/iptables"  # the rule engine that `masquerade` found this kernel to take
 _LONGEST_QUEUE = 65_535  # packets; beyond it the kernel drops, which no fault asked for
 _WHOLE_PACKET = 65_535  # bytes
 LONGEST_HOLD_NS = 1_000_000_000
 """A packet held for others to overtake it goes on alone after that: its sender may wait for an answer to it."""
-
-
-class RulesRefused(RuntimeError):
-    """iptables did not take the rules; the text is its own."""
 
 
 class QueuedPacket(Interface):
@@ -72,9 +67,9 @@ class Interception:
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
         self._copier = Copier(translated_link)
-        _load(())
-        _add_once(JUMP)
-        _add_once(UNTRACKED)
+        load(ruleset((), QUEUE_NUMBER))
+        add_once(JUMP)
+        add_once(UNTRACKED)
         self._queue = NetfilterQueue()
         self._queue.bind(QUEUE_NUMBER, self._take, max_len=_LONGEST_QUEUE, range=_WHOLE_PACKET)
 
@@ -84,14 +79,14 @@ class Interception:
         with self._lock:
             self._start_over(faults)
         try:
-            _load(faults)
+            load(ruleset(faults, QUEUE_NUMBER))
         except RulesRefused:
             self.clear()
             raise
 
     def clear(self) -> None:
         """Put no fault in force. What is delayed is still sent when its time comes, what is held at once."""
-        _load(())
+        load(ruleset((), QUEUE_NUMBER))
         with self._lock:
             for _, waiting in self._held.values():
                 self._delay(waiting, 0)
@@ -203,24 +198,3 @@ class Interception:
         waiting.queued.accept()
         for _ in range(waiting.forward.copies):
             self._copier.send(waiting.forward.data, waiting.packet)
-
-
-def _load(faults: Sequence[Fault]) -> None:
-    _checked([f"{_IPTABLES}-restore", "--noflush", "--wait", "5"], ruleset(faults, QUEUE_NUMBER))
-
-
-def _add_once(rule: Sequence[str]) -> None:
-    table, chain, *rest = rule
-    command = [_IPTABLES, "--wait", "5", "-t", table]
-    if _run([*command, "-C", chain, *rest]).returncode:
-        _checked([*command, "-A", chain, *rest])
-
-
-def _checked(command: Sequence[str], text: str = "") -> None:
-    done = _run(command, text)
-    if done.returncode:
-        raise RulesRefused(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
-
-
-def _run(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)

@@ -1,0 +1,87 @@
+"""The isp's servers, over the loopback interface: what clients are told, and what the isp gets to see."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from ipaddress import IPv4Address
+
+import pytest
+
+from attack.impostor import PAGE, ImpostorServer
+from attack.overheard import Ear
+from attack.redirection import HTTP_PORT, HTTPS_PORT
+
+HERE = IPv4Address("127.0.0.1")
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+def plain(ear: Ear) -> Iterator[ImpostorServer]:
+    server = ImpostorServer(HERE, "http", ear)
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def secure(ear: Ear) -> Iterator[ImpostorServer]:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here")
+    server = ImpostorServer(HERE, "https", ear)
+    yield server
+    server.end()
+
+
+def heard(ear: Ear) -> list[tuple[str, str]]:
+    """By whom and what, once there is something: a listener's thread may be a moment behind its client."""
+    end = time.monotonic() + 5
+    while not (found := ear.as_json()):
+        assert time.monotonic() < end, "nothing was overheard"
+        time.sleep(0.01)
+    return [(entry["by"], entry["what"]) for entry in found]
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_request_is_answered_with_the_isps_page_and_overheard_whole(ear: Ear) -> None:
+    with closing(http.client.HTTPConnection(str(HERE), HTTP_PORT, timeout=5)) as connection:
+        connection.request("POST", "/login", b"password=wonderland", {"Cookie": "session=7"})
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, PAGE)
+
+    (entry,) = ear.as_json()
+    assert (entry["by"], entry["what"]) == ("impostor http", "request")
+    assert entry["text"].startswith("POST /login\n")
+    assert "Cookie: session=7" in entry["text"]
+    assert entry["text"].endswith("\n\npassword=wonderland")
+
+
+@pytest.mark.usefixtures("secure")
+def test_a_client_that_checks_certificates_sends_no_request(ear: Ear) -> None:
+    context = ssl.create_default_context()
+    with (
+        socket.create_connection((str(HERE), HTTPS_PORT), timeout=5) as connection,
+        pytest.raises(ssl.SSLCertVerificationError, match="self-signed certificate in certificate chain"),
+    ):
+        context.wrap_socket(connection, server_hostname="parseltongue.co.in")
+
+    assert heard(ear) == [("impostor https", "handshake failed")]
+
+
+@pytest.mark.usefixtures("secure")
+def test_the_certificate_has_the_sites_names_and_whoever_does_not_check_is_answered(ear: Ear) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with closing(http.client.HTTPSConnection(str(HERE), HTTPS_PORT, timeout=5, context=context)) as connection:
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == PAGE
+
+    assert heard(ear) == [("impostor https", "request")]
