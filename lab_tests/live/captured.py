@@ -7,12 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from observer.connections import Connection, connections
 from observer.conservation import conservation
+from observer.document import schema
 from observer.exchanges import Exchange, all_exchanges
 from observer.messages import Frame
 from observer.steps import Conservation, LinkCapture
@@ -98,6 +101,7 @@ class Visited(Captured):
     @cached_property
     def journey(self) -> dict[str, Any]:
         document = json.loads((self.folder / "journey.json").read_text(encoding="utf-8"))
+        _journeys().validate(document)
         told: dict[str, Any] = document["journey"]
         return told
 
@@ -109,6 +113,12 @@ class Visited(Captured):
         cited: Frame = self.frames[evidence["frame"] - 1]
         assert (cited.number, cited.link) == (evidence["frame"], evidence["link"])
         return cited
+
+
+@cache
+def _journeys() -> jsonschema.Draft202012Validator:
+    """What every journey.json follows, whichever test looks at it."""
+    return jsonschema.Draft202012Validator(schema())
 
 
 def link_captures(told: Iterable[dict[str, Any]]) -> tuple[LinkCapture, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
 
-from live_lab import SITE, Lab, Visited
+from live_lab import CAPTURES, SITE, Lab, Visited
 from observer.document import schema
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -57,6 +59,80 @@ def test_visits_at_the_same_time_do_not_mix(lab: Lab) -> None:
         told = [(r["path"], r["status"], r["version"]) for r in visited.journey["resources"]]
         assert told == [(f"/{path}", 200, f"HTTP/{version}")]
         assert visited.step("processing")["status"] == "seen"
+
+
+def test_lookups_at_the_same_time_are_told_apart_or_said_not_to_be(lab: Lab) -> None:
+    """A question has one answer per visit; where frames decide whose it was, no two visits tell the same lookup."""
+    with ThreadPoolExecutor() as pool:
+        visits = list(pool.map(lambda version: lab.visit(http=version), ["1.1", "2"]))
+    decided: set[tuple[int, str]] = set()
+    for visited in visits:
+        facts, step = visited.step("DNS")["facts"], visited.step("DNS")
+        asked = [
+            f for f in map(visited.frame, step["evidence"]) if f.link == "home" and f.dns and not f.dns.is_response
+        ]
+        assert sorted(lookup["type"] for lookup in facts["lookups"]) == ["A", "AAAA"]
+        own = {(f.udp.source_port, f.dns.type) for f in asked if f.udp and f.dns}
+        assert len(own) == 2
+        if facts["told_apart"] in ("no other asked", "answered in time"):
+            assert not own & decided
+            decided |= own
+        else:
+            assert "others asked then, too" in step["summary"]
+
+
+def follow(lab: Lab, url: str, **options: str) -> Visited:
+    answer = lab.ask_observer({"url": url, "follow": True, **options})
+    return Visited(CAPTURES / Path(answer["folder"]).name, answer["exit_code"])
+
+
+@pytest.mark.parametrize("program", ["curl", "browser"])
+def test_a_redirect_that_is_followed_is_a_journey_of_its_own(lab: Lab, program: str) -> None:
+    visited = follow(lab, "http://parseltongue.co.in/", **{"with": program})
+    first, then = visited.journey, visited.journey["then"]
+    assert [(part["occasion"], part["visit"]["url"]) for part in (first, then)] == [
+        ("Enter", "http://parseltongue.co.in/"),
+        ("redirect", SITE),
+    ]
+    assert visited.step("response")["facts"]["redirected_to"] == SITE
+    assert visited.step("TLS")["status"] == "absent"
+    statuses = {step["name"]: step["status"] for step in then["steps"]}
+    assert {statuses[name] for name in ("TCP", "TLS", "request", "processing", "response")} == {"seen"}
+    assert statuses["rendering"] == ("seen" if program == "browser" else "absent")
+    assert then["steps"][3]["start_ns"] > visited.step("response")["start_ns"]
+    ladder = (visited.folder / "ladder.txt").read_text(encoding="utf-8")
+    assert f"redirect: {SITE}" in ladder
+    assert f"redirect: {SITE}" in (visited.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_redirect_on_the_kept_connection_opens_nothing(lab: Lab) -> None:
+    visited = follow(lab, f"{SITE}account")
+    then = visited.journey["then"]
+    assert (then["occasion"], urlsplit(then["visit"]["url"]).path) == ("redirect", "/login")
+    assert {step["name"] for step in then["steps"] if step["status"] == "absent"} >= {"DNS", "TCP", "TLS"}
+    assert visited.step("connection kept open")["summary"].startswith("and used again, for GET /login")
+
+
+def test_a_redirect_that_is_not_followed_says_where_it_leads(lab: Lab) -> None:
+    visited = lab.visit("http://parseltongue.co.in/", http="1.1")
+    assert visited.journey["then"] is None
+    assert f"redirected to {SITE}: FOLLOW=1" in (visited.folder / "ladder.txt").read_text(encoding="utf-8")
+
+
+def test_a_retry_is_told_as_attempts(lab: Lab) -> None:
+    """origin-1 hangs up, whenever the balancer's turn falls on it; origin-2 then answers."""
+    # The balancer takes turns: of a few visits in a row one begins at origin-1, whoever else visits meanwhile.
+    for _ in range(8):
+        visited = lab.visit(f"{SITE}hangup?origin=origin-1")
+        facts = visited.step("processing")["facts"]
+        assert (visited.exit_code, facts["origin"]) == (0, "origin-2")
+        if len(facts["attempts"]) > 1:
+            break
+    first, second = facts["attempts"]
+    assert (first["origin"], first["status"], first["duration_ns"]) == ("origin-1", None, None)
+    assert first["broke_off_with"]
+    assert (second["origin"], second["status"]) == ("origin-2", 200)
+    assert "attempt 2 (origin-1 broke off" in visited.step("processing")["summary"]
 
 
 def test_a_visit_that_fails_is_told_as_far_as_it_got(lab: Lab) -> None:

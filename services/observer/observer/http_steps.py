@@ -78,9 +78,18 @@ def processing_step(scene: Scene) -> Step:
             evidence.append(
                 Evidence(attempt.link, attempt.response_start.number, f"{told.origin} answers {told.status}")
             )
-    tries = f", attempt {len(back)}" if len(back) > 1 else ""
+        elif broken := _broke_off(attempt):
+            evidence.append(Evidence(attempt.link, broken.number, f"{told.origin} ends the connection instead"))
+    failed = ", ".join(_how_it_failed(attempt) for attempt in facts.attempts[:-1])
+    tries = f", attempt {len(back)} ({failed})" if len(back) > 1 else ""
     summary = f"{facts.origin}{tries}, found by {joined_by.value}"
     return scene.seen(StepName.PROCESSING, summary, final.request_frame, final.response_start, facts, evidence)
+
+
+def _how_it_failed(attempt: Attempt) -> str:
+    if attempt.broke_off_with:
+        return f"{attempt.origin} broke off with {' '.join(attempt.broke_off_with)}"
+    return f"{attempt.origin} answered {attempt.status}" if attempt.status else f"{attempt.origin} did not answer"
 
 
 def _origins(scene: Scene, back: Sequence[Exchange]) -> str:
@@ -97,7 +106,16 @@ def _attempt(scene: Scene, attempt: Exchange) -> Attempt:
         duration_ns=None if end is None else end.time_ns - start.time_ns,
         new_connection=attempt.connection.frames[0].time_ns >= scene.visit.started_ns,
         tls_version=name_of(hello[1].version, TLS_VERSIONS) if hello else None,
+        broke_off_with=closing_words(broken) if (broken := _broke_off(attempt)) else (),
     )
+
+
+def _broke_off(attempt: Exchange) -> Frame | None:
+    """The frame by which the server ended the connection after this request, without an answer to it."""
+    if attempt.response_start:
+        return None
+    connection, asked = attempt.connection, attempt.request_frame.number
+    return next((f for f in connection.closing if f.number > asked and connection.from_server(f)), None)
 
 
 def response_step(scene: Scene) -> Step:

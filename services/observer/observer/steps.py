@@ -129,7 +129,8 @@ class RequestFacts:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request of the balancer to an origin."""
+    """One request of the balancer to an origin. `broke_off_with`: by what the origin ended the connection instead of
+    answering; empty if it answered, or ended nothing."""
 
     origin: str
     status: int | None
@@ -137,6 +138,7 @@ class Attempt:
     duration_ns: int | None
     new_connection: bool
     tls_version: str | None
+    broke_off_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ which the checksum, less what translation changes, stays a witness (RFC 1624). N
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 
 from observer.messages import Frame
@@ -57,7 +57,7 @@ class Passage:
         return self.left.time_ns - self.entered.time_ns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transit:
     """What went through the forwarding hosts of a capture.
 
@@ -70,6 +70,15 @@ class Transit:
     repeated: tuple[Passage, ...]
     kept: tuple[tuple[Forwarder, Frame], ...]
     begun: tuple[tuple[Forwarder, Frame], ...]
+
+    @cached_property
+    def by_frame(self) -> Mapping[int, Sequence[Passage]]:
+        """The passages that each frame shows, by its number: those of which it is either side."""
+        found: dict[int, list[Passage]] = {}
+        for passage in self.passages:
+            for frame in (passage.entered, passage.left):
+                found.setdefault(frame.number, []).append(passage)
+        return found
 
 
 def transit_of(frames: Sequence[Frame], topology: Topology) -> Transit:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from observer.messages import Frame
 from observer.steps import LinkSpan, Step, TimeInside
-from observer.transit import Passage, Transit
+from observer.transit import Transit
 
 
 class Whereabouts:
@@ -16,10 +16,7 @@ class Whereabouts:
     def __init__(self, frames: Iterable[Frame], transit: Transit, enter_ns: int) -> None:
         self._enter_ns = enter_ns
         self._times = {frame.number: frame.time_ns for frame in frames}
-        self._passages: dict[int, list[Passage]] = {}
-        for passage in transit.passages:
-            for frame in (passage.entered, passage.left):
-                self._passages.setdefault(frame.number, []).append(passage)
+        self._transit = transit
 
     def added_to(self, step: Step) -> Step:
         """The step with what its evidence says of links and hosts."""
@@ -33,7 +30,7 @@ class Whereabouts:
 
     def _inside(self, step: Step) -> tuple[TimeInside, ...]:
         """A packet counts once per host, whether it was cited where it entered, where it left, or on both links."""
-        cited = {(p.host, p.entered.number): p for e in step.evidence for p in self._passages.get(e.frame, ())}
+        cited = {(p.host, p.entered.number): p for e in step.evidence for p in self._transit.by_frame.get(e.frame, ())}
         by_host: dict[str, list[int]] = {}
         for (host, _), passage in cited.items():
             by_host.setdefault(host, []).append(passage.inside_ns)
