@@ -98,8 +98,9 @@ class Dialogue:
 
     def reads(self, *expected: str) -> list[Told]:
         """What was told, if on both links it reads as `expected`, a line for each request."""
-        for link, found in (("home", [t.home for t in self.told]), ("backend", [t.backend for t in self.told])):
-            assert [str(said) for said in found] == list(expected), link
+        for link, told in (("home", [t.home for t in self.told]), ("backend", [t.backend for t in self.told])):
+            found = [str(said) for said in told]
+            assert found == list(expected), f"{link}: expected {'; '.join(expected)}, found {'; '.join(found)}"
         return self.told
 
     def said(self, exchange: Exchange) -> Said:
@@ -111,7 +112,11 @@ class Dialogue:
         back = [exchange for exchange in behind if exchange.request_id == front.request_id]
         assert len(back) == 1, f"{front.request.path} was asked {len(back)} times on backend"
         told = Told(self.said(front), self.said(back[0]))
-        assert (told.home.asked, told.home.answered) == (told.backend.asked, told.backend.answered)
+        for what, home, backend in (
+            ("request", told.home.asked, told.backend.asked),
+            ("response", told.home.answered, told.backend.answered),
+        ):
+            assert home == backend, f"{told.home}: {what} of {home!r} on home, {backend!r} on backend"
         return told
 
 
