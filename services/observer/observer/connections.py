@@ -19,6 +19,17 @@ class Transport(Enum):
     QUIC = "QUIC"
 
 
+class Resumption(Enum):
+    """How a session is continued without proving anew who is who."""
+
+    PSK = "pre-shared key"  # RFC 8446, section 2.2
+    SESSION_ID = "session id"  # RFC 5246, section 7.3
+    TICKET = "session ticket"  # RFC 5077
+
+
+_TLS_1_2 = 0x0303
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     address: str
@@ -41,6 +52,9 @@ class Connection:
     frames: tuple[Frame, ...]
 
     def from_client(self, frame: Frame) -> bool:
+        if self.transport is Transport.QUIC:
+            # A client may move to another address or port, and its server may not (RFC 9000, section 9).
+            return _sender(frame) != self.server
         return _sender(frame) == self.client
 
     def from_server(self, frame: Frame) -> bool:
@@ -74,9 +88,32 @@ class Connection:
 
     @property
     def server_hello(self) -> tuple[Frame, ServerHello] | None:
-        """The last ServerHello: an earlier one would be a HelloRetryRequest (RFC 8446, section 4.1.4)."""
+        """The ServerHello that ends the negotiation; a HelloRetryRequest asks for another ClientHello."""
         found = [(f, f.tls.server_hello) for f in self.frames if f.tls and f.tls.server_hello]
-        return found[-1] if found else None
+        return next(((f, hello) for f, hello in reversed(found) if not hello.is_hello_retry_request), None)
+
+    @property
+    def hello_retry_request(self) -> tuple[Frame, ServerHello] | None:
+        """RFC 8446, section 4.1.4: the client offered no key share that the server takes, and has to try again."""
+        found = ((f, f.tls.server_hello) for f in self.frames if f.tls and f.tls.server_hello)
+        return next(((f, hello) for f, hello in found if hello.is_hello_retry_request), None)
+
+    @property
+    def resumption(self) -> Resumption | None:
+        """By what this connection continues an earlier session; None if it does not, or nobody can tell."""
+        hello, server = self.client_hello, self.server_hello
+        if hello is None or server is None:
+            return None
+        if server[1].version != _TLS_1_2:
+            return Resumption.PSK if server[1].uses_psk else None
+        sent = {kind for f in self.frames if f.tls and self.from_server(f) for kind in f.tls.handshake}
+        # In a full handshake certificate and key exchange follow the hello, in the clear (RFC 5246, section 7.3).
+        if sent & {HandshakeType.CERTIFICATE, HandshakeType.SERVER_KEY_EXCHANGE, HandshakeType.SERVER_HELLO_DONE}:
+            return None
+        if not hello[1].session_id or hello[1].session_id != server[1].session_id:
+            return None
+        # With a ticket the client makes up a session id, by whose echo it knows the answer (RFC 5077, section 3.4).
+        return Resumption.TICKET if hello[1].ticket_length else Resumption.SESSION_ID
 
     @property
     def finished(self) -> tuple[Frame, ...]:

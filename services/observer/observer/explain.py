@@ -1,33 +1,42 @@
-"""`make explain`: the journeys in a capture made anywhere, told from its frames alone."""
+"""`make explain`: the journeys in a capture made anywhere, told from its frames alone.
+
+The frames are read once, as tshark types them out, and only what the stories need is kept (see `kept`): a file of any
+size is told in the same memory. What was not kept, what is unusual, and what the file does not say stand before the
+journeys.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from observer.capture_file import Ending, NoCaptureError, check_beginning, ending
 from observer.connections import Connection, connections
-from observer.dissect import DissectionError
+from observer.dissect import DissectionError, Glimpse
 from observer.document import journey_json
 from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
 from observer.frame_ladder import frame_ladder
 from observer.journey import journey
+from observer.kept import ORDINARY, Bounds, Kept, Track, key_of
 from observer.ladder import ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
-from observer.report import reports
-from observer.scene import same
+from observer.oddities import Oddities
+from observer.report import page_of
 from observer.steps import Journey, LinkCapture, Visit
 from observer.style import Style
+from observer.summary import header, line_of
 from observer.topology import Topology
-from observer.transit import transit_of
-from observer.tshark import dissect_file
+from observer.transit import Transit, transit_of
+from observer.tshark import glimpse_file
 
-# Section Header Block; pcap in microseconds and nanoseconds, in both byte orders.
-_CAPTURES = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
-_GZIP = b"\x1f\x8b"
 _NOBODY_COUNTED = "made elsewhere: nobody counted what was lost"
+_NAME_FIRST_NS = 10_000_000_000  # how long before its connection a client may have asked for the name
+_ON_ONE_PAGE = 100  # journeys that one HTML page holds
 
 
 class Form(Enum):
@@ -39,51 +48,133 @@ class Form(Enum):
     HTML = "html"
 
 
-def explain(capture: Path, keys: Path | None, topology: Topology, style: Style, form: Form) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A journey and the frames it was told from."""
+
+    journey: Journey
+    frames: tuple[Frame, ...]
+
+
+def explain(
+    capture: Path, keys: Path | None, topology: Topology, style: Style, form: Form, bounds: Bounds = ORDINARY
+) -> Iterator[str]:
     """Each journey of the file, or all on one HTML page; a line that says so if there is none.
 
     Raises:
         DissectionError: the file is no capture, or tshark could not read it to its end.
         OSError: the file cannot be read.
     """
-    with capture.open("rb") as file:
-        magic = file.read(4)
-    if magic not in _CAPTURES and magic[:2] != _GZIP:
-        raise DissectionError(f"no capture: expected pcapng or pcap (gzip, too), found one that starts with {magic!r}")
-    frames = list(dissect_file(capture, keys, {}))
-    told = journeys(frames, topology)
+    try:
+        check_beginning(capture)
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(ending, capture)
+            kept, oddities = Kept(bounds), Oddities()
+            read_into(kept, oddities, glimpse_file(capture, keys, {}, kept.wants))
+            end = looking.result()
+    except NoCaptureError as fault:
+        raise DissectionError(str(fault)) from fault
+    stories, others = told(kept, topology, end)
     if form is Form.HTML:
-        yield reports(told, frames, topology)
-        return
-    for number, found in enumerate(told):
-        if form is Form.JSON:
-            yield journey_json(found, topology)
-        elif form is Form.FRAMES:
-            during = [f for f in frames if found.visit.started_ns <= f.time_ns <= found.visit.ended_ns]
-            yield ("\n" if number else "") + frame_ladder(during, found, topology, style)
-        else:
-            yield ("\n" if number else "") + ladder(found, style)
-    if not told and form is not Form.JSON:
-        yield f"{len(frames)} frames, no connection that a client opened among them: no journey to tell\n"
+        yield page_of([(story.journey, story.frames) for story in stories[:_ON_ONE_PAGE]], topology)
+    elif form is Form.JSON:
+        yield from (journey_json(story.journey, topology) for story in stories)
+    else:
+        yield "".join(f"{line}\n" for line in header(capture.name, kept, oddities, end))
+        for story in stories:
+            yield "\n" + _drawn(story, topology, style, form)
+        if others:
+            yield f"\n{len(others):,} more connections, in a line each\n"
+            yield from (f"{line_of(track, topology.name)}\n" for track in others)
+        if not stories and not others:
+            yield f"{kept.total} frames, no connection that a client opened among them: no journey to tell\n"
 
 
-def journeys(frames: Sequence[Frame], topology: Topology) -> list[Journey]:
+def journeys(frames: Iterable[Frame], topology: Topology) -> list[Journey]:
     """One journey for each connection that a client opened, told from the link that saw it first. Pure.
 
     A connection that only carries another's requests onward, by their ids, is part of that one's journey.
     """
-    found = connections(frames)
-    behind = _behind_others(found)
-    transit = transit_of(frames, topology)
-    known: set[str] = set()
-    told: list[Journey] = []
-    for connection in found:
-        mine = connection.identity is None or connection.identity not in known
-        known.add(connection.identity or "")
-        if mine and not any(same(connection, other) for other in behind):
-            visit = _visit(connection, frames, len(told) + 1)
-            told.append(journey(visit, frames, _capture(frames, connection), topology, connection, transit))
-    return told
+    kept = Kept(Bounds.none())
+    read_into(kept, Oddities(), frames)
+    return [story.journey for story in told(kept, topology, Ending(None, None))[0]]
+
+
+def read_into(kept: Kept, oddities: Oddities, frames: Iterable[Frame | Glimpse]) -> None:
+    """Take all frames; of those that `kept` does not want, a glimpse is enough."""
+    for seen in frames:
+        if isinstance(seen, Glimpse):
+            kept.add_glimpse(seen)
+            oddities.add_time(seen.number, seen.time_ns)
+        else:
+            kept.add(seen)
+            oddities.add(seen)
+
+
+def _drawn(story: Story, topology: Topology, style: Style, form: Form) -> str:
+    if form is Form.LADDER:
+        return ladder(story.journey, style)
+    visit = story.journey.visit
+    during = [f for f in story.frames if visit.started_ns <= f.time_ns <= visit.ended_ns]
+    return frame_ladder(during, story.journey, topology, style)
+
+
+def told(kept: Kept, topology: Topology, end: Ending) -> tuple[list[Story], list[Track]]:
+    """The stories of the connections whose frames were kept, and the connections that have none. Pure."""
+    whole = [track for track in kept.tracks.values() if track.followed and not track.missed]
+    cast = _Cast(whole)
+    transit = _transit(kept, whole, topology)
+    stories: list[Story] = []
+    for track in whole:
+        if cast.plays_first(track):
+            frames = kept.around(cast.of(track), _NAME_FIRST_NS)
+            connection = cast.connection(track)
+            visit = _visit(connection, frames, len(stories) + 1)
+            capture = _capture(kept, end, connection)
+            stories.append(Story(journey(visit, frames, capture, topology, connection, transit), tuple(frames)))
+    return stories, [track for track in kept.tracks.values() if not track.followed or track.missed]
+
+
+class _Cast:
+    """Which connections belong to one story: the same on every link, and those that carried its requests onward."""
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        self._connections = {track.key: connections(track.frames)[0] for track in tracks}
+        behind = _behind_others(tuple(self._connections.values()))
+        self._behind = {key_of(connection) for connection in behind}
+        self._mates: dict[str, list[Track]] = {}
+        self._carriers: dict[str, list[Track]] = {}
+        for track in tracks:
+            self._mates.setdefault(self._identity(track), []).append(track)
+            for request_id in track.request_ids:
+                self._carriers.setdefault(request_id, []).append(track)
+
+    def connection(self, track: Track) -> Connection:
+        return self._connections[track.key]
+
+    def plays_first(self, track: Track) -> bool:
+        """Whether the connection has a story of its own, and this is the link that saw it first."""
+        return track.key not in self._behind and self._mates[self._identity(track)][0] is track
+
+    def of(self, track: Track) -> list[Track]:
+        found = {mate.key: mate for mate in self._mates[self._identity(track)]}
+        for request_id in track.request_ids:
+            for carrier in self._carriers[request_id]:
+                found |= {mate.key: mate for mate in self._mates[self._identity(carrier)]}
+        return list(found.values())
+
+    def _identity(self, track: Track) -> str:
+        return self._connections[track.key].identity or str(track.key)
+
+
+def _transit(kept: Kept, tracks: Sequence[Track], topology: Topology) -> Transit:
+    """What went through forwarding hosts; nothing is said of that when not every frame was kept."""
+    if len(kept.per_link) < 2 or kept.missed_any():
+        return Transit((), (), (), (), ())
+    frames = {(f.number, f.link): f for f in kept.loose}
+    for track in tracks:
+        frames |= {(f.number, f.link): f for f in track.frames}
+    return transit_of(sorted(frames.values(), key=lambda frame: frame.number), topology)
 
 
 def _behind_others(found: Sequence[Connection]) -> list[Connection]:
@@ -134,8 +225,9 @@ def _url(scheme: str, host: str, path: str) -> str:
     return url
 
 
-def _capture(frames: Sequence[Frame], connection: Connection) -> tuple[LinkCapture, ...]:
-    links = dict.fromkeys([connection.link, *(frame.link for frame in frames)])
-    return tuple(
-        LinkCapture(link, sum(frame.link == link for frame in frames), 0, False, (_NOBODY_COUNTED,)) for link in links
-    )
+def _capture(kept: Kept, end: Ending, connection: Connection) -> tuple[LinkCapture, ...]:
+    counted = end.dropped is not None
+    reasons = [f"made elsewhere: its writer counted {end.dropped} lost" if counted else _NOBODY_COUNTED]
+    reasons += [end.doubt] if end.doubt else []
+    links = dict.fromkeys([connection.link, *kept.per_link])
+    return tuple(LinkCapture(link, kept.per_link[link], end.dropped or 0, False, tuple(reasons)) for link in links)

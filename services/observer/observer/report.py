@@ -38,8 +38,13 @@ def report(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str
 
 def reports(journeys: Sequence[Journey], frames: Sequence[Frame], topology: Topology) -> str:
     """One page for all journeys that were told from `frames`."""
-    title = journeys[0].visit.url if journeys else "no journey"
-    articles = [_article(journey, frames, topology) for journey in journeys]
+    return page_of([(journey, frames) for journey in journeys], topology)
+
+
+def page_of(journeys: Sequence[tuple[Journey, Sequence[Frame]]], topology: Topology) -> str:
+    """One page for all journeys, each with the frames that it was told from."""
+    title = journeys[0][0].visit.url if journeys else "no journey"
+    articles = [_article(journey, frames, topology) for journey, frames in journeys]
     nothing = "<p>No TCP or QUIC connection among the frames: no journey to tell.</p>"
     return page(title, "\n".join(articles) or nothing)
 

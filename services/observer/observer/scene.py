@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from observer.connections import Connection, connections
 from observer.exchanges import Exchange, JoinedBy, all_exchanges, behind_balancer, on_every_link
 from observer.messages import Frame
+from observer.sealed import Sealed, sealed
 from observer.steps import Evidence, Facts, LinkCapture, Occasion, Status, Step, StepName, Visit
 from observer.topology import Topology
 
@@ -65,11 +66,9 @@ class Scene:
         )
 
     @property
-    def undecrypted(self) -> int:
-        """How many TLS records, or QUIC packets, of the visit's connection stayed closed: no keys, or wrong ones."""
-        frames = self.connection.frames if self.connection else ()
-        records = sum(record.inner_type is None for f in frames if f.tls for record in f.tls.records)
-        return records + sum(f.quic is not None and not f.quic.frame_types for f in frames)
+    def undecrypted(self) -> Sealed:
+        """What of the visit's connection stayed closed: no keys, or wrong ones."""
+        return sealed(self.connection.frames if self.connection else ())
 
     @property
     def own_link(self) -> str:
@@ -86,9 +85,8 @@ class Scene:
 
         That link is the client's own; `anywhere`: it could have been on any.
         """
-        if name in _INSIDE_TLS and self.undecrypted:
-            closed = f"{self.undecrypted} records or packets on {self.own_link} could not be decrypted"
-            return self.unknown(name, closed)
+        if name in _INSIDE_TLS and (closed := self.undecrypted):
+            return self.unknown(name, f"could not be decrypted on {self.own_link}: {closed}")
         links = None if anywhere else (self.own_link,)
         if self.is_complete(links):
             return self.not_done(name, why)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from observer.dissect import AGGREGATOR, FIELDS, DissectionError, frames
+from observer.dissect import AGGREGATOR, FIELDS, DissectionError, Glimpse, Wanted, frames, frames_and_glimpses
 from observer.messages import Frame
 
 _COMMAND = [
@@ -28,6 +29,7 @@ _COMMAND = [
     "-o",
     "tcp.reassemble_out_of_order:TRUE",  # or whatever followed a lost segment stays undissected
 ]
+_Read = TypeVar("_Read")
 _NOT_ERRORS = ("Running as user",)
 
 
@@ -93,12 +95,23 @@ def dissect_file(path: Path, keys: Path | None, link_of_interface: dict[str, str
     Raises:
         DissectionError: tshark could not read the file to its end.
     """
+    return _of_file(path, keys, lambda lines: frames(lines, link_of_interface))
+
+
+def glimpse_file(
+    path: Path, keys: Path | None, link_of_interface: dict[str, str], wanted: Wanted
+) -> Iterator[Frame | Glimpse]:
+    """The same, but only a glimpse of most frames of connections that are not `wanted`."""
+    return _of_file(path, keys, lambda lines: frames_and_glimpses(lines, link_of_interface, wanted))
+
+
+def _of_file(path: Path, keys: Path | None, read: Callable[[Iterable[str]], Iterator[_Read]]) -> Iterator[_Read]:
     options = ["-o", f"tls.keylog_file:{keys}"] if keys else []
     with subprocess.Popen(
         [*_command(str(path)), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        yield from frames(process.stdout, link_of_interface)
+        yield from read(process.stdout)
         errors = process.stderr.read()
     _check(process.returncode, errors.encode())
 

@@ -6,6 +6,7 @@
 
 from observer.dissect.fields import AGGREGATOR, FIELDS, SEPARATOR, DissectionError, Fields, nanoseconds, unescaped
 from observer.dissect.frame import frame, frames
+from observer.dissect.glimpse import Glimpse, Wanted, frames_and_glimpses
 
 __all__ = [
     "AGGREGATOR",
@@ -13,8 +14,11 @@ __all__ = [
     "SEPARATOR",
     "DissectionError",
     "Fields",
+    "Glimpse",
+    "Wanted",
     "frame",
     "frames",
+    "frames_and_glimpses",
     "nanoseconds",
     "unescaped",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from observer.dissect import http1, http_streams
 from observer.dissect.dns import dns_message
@@ -21,12 +22,20 @@ def frames(lines: Iterable[str], link_of_interface: dict[str, str]) -> Iterator[
     Raises:
         DissectionError: a line with another number of fields, or a field that cannot be read.
     """
+    return each_line(lines, lambda values: frame(Fields(values), link_of_interface))
+
+
+_Read = TypeVar("_Read")
+
+
+def each_line(lines: Iterable[str], read: Callable[[list[str]], _Read]) -> Iterator[_Read]:
+    """What `read` makes of each line's fields. Raises DissectionError as `frames` does."""
     for position, line in enumerate(lines, start=1):
         values = line.rstrip("\n").split(SEPARATOR)
         if len(values) != len(FIELDS):
             raise DissectionError(f"tshark line {position}: expected {len(FIELDS)} fields, found {len(values)}")
         try:
-            yield frame(Fields(values), link_of_interface)
+            yield read(values)
         except (ValueError, IndexError) as fault:
             raise DissectionError(f"tshark line {position}, frame {values[0]}: {fault}") from fault
 

@@ -1,0 +1,244 @@
+"""What is kept of a capture while it is read: of a bounded number of connections the frames that their stories need,
+of all others a count. Pure.
+
+So memory stays bounded while a file grows, and a small file is kept whole. `Bounds` says where it ends; whoever tells
+the stories says which of them was reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from observer.connections import Connection, Transport, closing_words
+from observer.dissect import Glimpse
+from observer.exchanges import REQUEST_ID
+from observer.messages import Frame, QuicPacketType, TcpFlags
+from observer.sealed import Seal
+
+Key = tuple[str, str, int]  # link, transport, number: not the enum itself, which takes long to hash
+
+_TCP, _QUIC = Transport.TCP.value, Transport.QUIC.value
+_FOLLOWERS = (
+    2  # frames without a message that are kept behind one with: the first bytes of an answer, and who sent them
+)
+_OPENING = TcpFlags.SYN | TcpFlags.FIN | TcpFlags.RST
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most that is kept: connections with their frames, frames in all, frames outside of connections, counts."""
+
+    stories: int = 100
+    frames: int = 50_000
+    loose: int = 20_000
+    counted: int = 10_000
+
+    @staticmethod
+    def none() -> Bounds:
+        """For frames that are in memory already."""
+        return Bounds(sys.maxsize, sys.maxsize, sys.maxsize, sys.maxsize)
+
+
+ORDINARY = Bounds()
+
+
+class Track:
+    """One connection: its count always, its frames while they are kept.
+
+    `thinned` frames said nothing that its story needs; `missed` ones may have.
+    """
+
+    def __init__(self, key: Key, first: Frame, followed: bool) -> None:
+        self.key = key
+        self.first = first
+        self.last_ns = first.time_ns
+        self.followed = followed
+        self.frames: list[Frame] = []
+        self.thinned = self.missed = 0
+        self.count = self.bytes = self.requests = 0
+        self.statuses: Counter[int] = Counter()
+        self.closed_by: tuple[str, ...] = ()
+        self.request_ids: set[str] = set()
+        self.seal = Seal()
+        self._since_telling = 0
+
+    @property
+    def opened(self) -> bool:
+        """Whether the capture holds its first packet."""
+        return _opens(self.first)
+
+    @property
+    def answers(self) -> int:
+        """Final responses: 1xx are interim (RFC 9110, section 15.2)."""
+        return sum(number for status, number in self.statuses.items() if status >= 200)
+
+    def count_in(self, frame: Frame) -> None:
+        self.last_ns = frame.time_ns
+        self.count += 1
+        self.bytes += frame.length
+        if frame.tls or frame.quic or frame.http:
+            self.seal.add(frame)
+        if not self.closed_by and (frame.quic or frame.tls or (frame.tcp and frame.tcp.flags & _OPENING)):
+            self.closed_by = closing_words(frame)
+        for message in frame.http:
+            self.requests += message.is_request
+            if message.status is not None:
+                self.statuses[message.status] += 1
+            identity = message.header(REQUEST_ID)
+            if identity is not None and self.followed:
+                self.request_ids.add(identity)
+
+    def count_glimpse(self, seen: Glimpse) -> None:
+        self.last_ns = seen.time_ns
+        self.count += 1
+        self.bytes += seen.length
+        if seen.hidden or seen.shown:
+            self.seal.add_records(seen.sender, seen.hidden, seen.shown, bool(seen.requests or seen.statuses))
+        self.requests += seen.requests
+        for status in seen.statuses:
+            self.statuses[status] += 1
+
+    def needs(self, frame: Frame) -> bool:
+        """Whether the story needs `frame`, given what came before it."""
+        if _tells(frame):
+            self._since_telling = 0
+            return True
+        self._since_telling += 1
+        return self._since_telling <= _FOLLOWERS
+
+    def thin(self) -> int:
+        """Give up what the story does not need; how many frames that are."""
+        before = len(self.frames)
+        self._since_telling = 0
+        self.frames = [frame for frame in self.frames if self.needs(frame)]
+        self.thinned += before - len(self.frames)
+        return before - len(self.frames)
+
+
+class Kept:
+    """Takes a capture's frames in order and keeps what `Bounds` allow."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.tracks: dict[Key, Track] = {}
+        self.loose: list[Frame] = []
+        self.loose_missed = self.uncounted = self.total = 0
+        self.per_link: Counter[str] = Counter()
+        self.thin = False
+        self._held = 0
+        self._times: list[int] = []
+        self._followed: set[str] = set()
+
+    def add(self, frame: Frame) -> None:
+        self.total += 1
+        self.per_link[frame.link] += 1
+        key = _key(frame)
+        if key is None or frame.dns:
+            self._add_loose(frame)
+        if key is not None:
+            track = self.tracks.get(key) or self._track(key, frame)
+            if track is None:
+                self.uncounted += 1
+                return
+            track.count_in(frame)
+            if track.followed:
+                self._keep(track, frame)
+
+    def wants(self, link: str, stream: int) -> bool:
+        """Whether frames of this TCP connection have to be typed whole: its first, and all of one that is followed."""
+        track = self.tracks.get((link, _TCP, stream))
+        return track is None or track.followed
+
+    def add_glimpse(self, seen: Glimpse) -> None:
+        """A frame of a connection that `wants` did not want."""
+        self.total += 1
+        self.per_link[seen.link] += 1
+        self.tracks[seen.link, _TCP, seen.stream].count_glimpse(seen)
+
+    def missed_any(self) -> bool:
+        """Whether the frames kept are not all there were."""
+        kept = sum(len(track.frames) for track in self.tracks.values() if track.followed)
+        loose = sum(_key(frame) is None for frame in self.loose)
+        return kept + loose < self.total
+
+    def around(self, tracks: Iterable[Track], before_ns: int) -> list[Frame]:
+        """The kept frames of `tracks` and those outside of connections from `before_ns` before them, in order."""
+        tracks = list(tracks)
+        begin = min(track.first.time_ns for track in tracks) - before_ns
+        end = max(track.last_ns for track in tracks)
+        if len(self._times) != len(self.loose):
+            self.loose.sort(key=lambda frame: frame.time_ns)
+            self._times = [frame.time_ns for frame in self.loose]
+        found = self.loose[bisect_left(self._times, begin) : bisect_right(self._times, end)]
+        by_place = {(f.number, f.link): f for f in found}
+        for track in tracks:
+            by_place |= {(f.number, f.link): f for f in track.frames}
+        return sorted(by_place.values(), key=lambda frame: frame.number)
+
+    def _track(self, key: Key, frame: Frame) -> Track | None:
+        if len(self.tracks) >= self.bounds.counted:
+            return None
+        identity = _identity(frame) or f"{key}"
+        followed = identity in self._followed or len(self._followed) < self.bounds.stories
+        if followed:
+            self._followed.add(identity)
+        track = self.tracks[key] = Track(key, frame, followed)
+        return track
+
+    def _keep(self, track: Track, frame: Frame) -> None:
+        if self._held >= self.bounds.frames and not self.thin:
+            self.thin = True
+            self._held -= sum(other.thin() for other in self.tracks.values() if other.followed)
+        if self.thin and not track.needs(frame):
+            track.thinned += 1
+        elif self._held >= self.bounds.frames:
+            track.missed += 1
+        else:
+            track.frames.append(frame)
+            self._held += 1
+
+    def _add_loose(self, frame: Frame) -> None:
+        if len(self.loose) < self.bounds.loose:
+            self.loose.append(frame)
+        else:
+            self.loose_missed += 1
+
+
+def key_of(connection: Connection) -> Key:
+    return (connection.link, connection.transport.value, connection.number)
+
+
+def _key(frame: Frame) -> Key | None:
+    if frame.tcp:
+        return (frame.link, _TCP, frame.tcp.stream)
+    return (frame.link, _QUIC, frame.quic.connection) if frame.quic else None
+
+
+def _opens(frame: Frame) -> bool:
+    if frame.tcp:
+        return bool(frame.tcp.flags & TcpFlags.SYN) and not frame.tcp.flags & TcpFlags.ACK
+    return bool(frame.quic) and QuicPacketType.INITIAL in (frame.quic.packet_types if frame.quic else ())
+
+
+def _identity(frame: Frame) -> str | None:
+    """Equal on every link that the connection crosses, as in `connections`, if this is its first frame."""
+    if not _opens(frame):
+        return None
+    if frame.tcp:
+        return f"tcp:{frame.tcp.sequence_number}:{frame.tcp.destination_port}"
+    return f"quic:{frame.quic.destination_connection_id}" if frame.quic else None
+
+
+def _tells(frame: Frame) -> bool:
+    """Whether a step of a story can rest on this frame by itself."""
+    if frame.http or frame.dns or frame.ended_streams or frame.icmp:
+        return True
+    if frame.tls and (frame.tls.alerts or frame.tls.handshake or frame.tls.client_hello):
+        return True
+    if frame.quic and (set(frame.quic.packet_types) != {QuicPacketType.ONE_RTT} or frame.quic.close):
+        return True
+    return bool(frame.tcp and frame.tcp.flags & _OPENING)
