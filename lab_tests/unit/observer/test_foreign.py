@@ -1,0 +1,218 @@
+"""Captures made elsewhere: what each odd thing in them is told as."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from foreign_captures import FOREIGN, foreign, names
+from observer.capture_file import NoCaptureError, check_beginning, ending
+from observer.connections import Connection, Resumption, connections
+from observer.dissect import DissectionError
+from observer.explain import Form, explain, journeys, read_into, told
+from observer.kept import Bounds, Kept
+from observer.messages import Frame
+from observer.oddities import Oddities
+from observer.pcapng import BlockType
+from observer.sealed import sealed
+from observer.steps import Status, StepName
+from observer.style import Style
+from observer.summary import header
+from observer.topology import NO_LAB
+
+needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark here; make test has one")
+
+
+def connections_of(name: str) -> tuple[Connection, ...]:
+    return connections(foreign(name))
+
+
+def without_keys(frames: list[Frame]) -> list[Frame]:
+    """As tshark would have typed them without keys: TLS 1.3's records closed, TLS 1.2's Finished unread."""
+    closed = []
+    for frame in frames:
+        tls = frame.tls
+        if tls:
+            hidden = tuple(r if r.type != 23 else replace(r, inner_type=None) for r in tls.records)
+            is_1_3 = any(r.type == 23 and r.inner_type != 23 for r in tls.records) or not tls.handshake
+            tls = replace(tls, handshake=tuple(t for t in tls.handshake if t in (1, 2, 11, 12, 14, 16)), alerts=())
+            tls = replace(tls, records=hidden if is_1_3 else tls.records)
+        closed.append(replace(frame, tls=tls, http=(), http2_frame_types=(), ended_streams=()))
+    return closed
+
+
+# ---------------------------------------------------------------- TLS
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tls12-session-id", [None, Resumption.SESSION_ID]),
+        ("tls12-ticket", [None, Resumption.TICKET]),
+        ("tls13-psk", [None, Resumption.PSK]),
+        ("tls13-hello-retry", [None]),
+        ("tls13-refused", [None]),
+    ],
+)
+def test_a_resumed_session_is_told_by_what_resumed_it(name: str, expected: list[Resumption | None]) -> None:
+    assert [connection.resumption for connection in connections_of(name)] == expected
+
+
+def test_resumption_needs_no_keys() -> None:
+    assert [c.resumption for c in connections(without_keys(foreign("tls12-ticket")))] == [None, Resumption.TICKET]
+
+
+def test_a_hello_retry_request_is_not_taken_for_the_server_hello() -> None:
+    (retried,) = connections_of("tls13-hello-retry")
+    assert retried.hello_retry_request is not None
+    assert retried.server_hello is not None
+    assert retried.hello_retry_request[0].number < retried.server_hello[0].number
+    assert retried.server_hello[1].group == 24  # secp384r1
+    assert [c.hello_retry_request for c in connections_of("tls13-psk")] == [None, None]
+
+
+def test_a_refusal_is_told_with_its_alert() -> None:
+    (told_of,) = journeys(foreign("tls13-refused"), NO_LAB)
+    assert "unknown_ca" in told_of.step(StepName.TLS).summary
+
+
+@pytest.mark.parametrize(("name", "version"), [("tls13-psk", "TLS 1.3"), ("tls12-ticket", "TLS 1.2")])
+def test_what_stayed_closed_is_told_with_version_and_number_of_records(name: str, version: str) -> None:
+    frames = foreign(name)
+    assert not any(sealed(connection.frames) for connection in connections(frames))
+    closed = journeys(without_keys(frames), NO_LAB)
+    assert len(closed) == 2
+    for found in closed:
+        step = found.step(StepName.REQUEST)
+        assert step.status is Status.UNKNOWN
+        assert f"{version}, application data, " in step.summary
+        assert step.summary.endswith("records, no keys")
+
+
+@pytest.mark.parametrize("name", names())
+def test_of_every_foreign_capture_something_is_told_and_nothing_is_absent_for_want_of_frames(name: str) -> None:
+    found = journeys(foreign(name), NO_LAB)
+    assert found
+    for journey in found:
+        absent = [step.name for step in journey.steps if step.status is Status.ABSENT]
+        assert set(absent) <= {StepName.TCP, StepName.TLS, StepName.RENDERING, StepName.KEPT_OPEN}
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def kept_of(name: str, bounds: Bounds) -> Kept:
+    kept = Kept(bounds)
+    read_into(kept, Oddities(), foreign(name))
+    return kept
+
+
+def test_within_the_bounds_every_frame_is_kept() -> None:
+    kept = kept_of("tls13-psk", Bounds())
+    assert not kept.missed_any()
+    first = next(header("a.pcapng", kept, Oddities(), ending(FOREIGN / "tls13-psk.pcapng")))
+    assert first == "a.pcapng: 50 frames (lo 50), 2 connections"
+
+
+def test_what_is_given_up_first_changes_nothing_that_is_told() -> None:
+    whole, _ = told(kept_of("tls13-psk", Bounds()), NO_LAB, ending(FOREIGN / "tls13-psk.pcapng"))
+    kept = kept_of("tls13-psk", Bounds(frames=40))
+    thinned, others = told(kept, NO_LAB, ending(FOREIGN / "tls13-psk.pcapng"))
+    assert kept.thin
+    assert kept.missed_any()
+    assert others == []
+    assert [story.journey.steps for story in thinned] == [story.journey.steps for story in whole]
+
+
+def test_a_connection_beyond_the_bound_is_counted_and_the_bound_is_told() -> None:
+    kept = kept_of("tls13-psk", Bounds(stories=1))
+    stories, others = told(kept, NO_LAB, ending(FOREIGN / "tls13-psk.pcapng"))
+    assert len(stories) == 1
+    assert [(track.count, track.requests, dict(track.statuses)) for track in others] == [(23, 1, {200: 1})]
+    lines = list(header("a.pcapng", kept, Oddities(), ending(FOREIGN / "tls13-psk.pcapng")))
+    assert any("more than 1 connections" in line for line in lines)
+
+
+def test_a_connection_with_too_many_frames_gets_a_line_not_half_a_story() -> None:
+    kept = kept_of("tls13-psk", Bounds(frames=6))
+    stories, others = told(kept, NO_LAB, ending(FOREIGN / "tls13-psk.pcapng"))
+    assert stories == []
+    assert len(others) == 2
+
+
+@needs_tshark
+def test_a_glimpse_counts_what_the_whole_frame_would(tmp_path: Path) -> None:
+    said = "".join(explain(FOREIGN / "tls13-psk.pcapng", None, NO_LAB, Style(), Form.LADDER, Bounds(stories=1)))
+    assert "1 more connections, in a line each" in said
+    assert "#27 127.0.0.1:" in said
+    assert "23 frames" in said
+    assert "1 requests" in said
+
+
+# ---------------------------------------------------------------- how a file ends
+
+
+def cut_between_blocks(data: bytes) -> bytes:
+    """Without the last block that is a packet, and all that follows it."""
+    at, last = 0, 0
+    while at < len(data):
+        kind, length = (int.from_bytes(data[at + n : at + n + 4], "little") for n in (0, 4))
+        last = at if kind == BlockType.ENHANCED_PACKET else last
+        at += length
+    assert 0 < last < len(data)
+    return data[:last]
+
+
+def test_our_own_file_cut_between_two_blocks_is_no_capture(tmp_path: Path) -> None:
+    whole = (FOREIGN / "tls13-psk.pcapng").read_bytes()
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(whole)
+    assert ending(cut).doubt is not None  # it has no statistics; but it is whole
+    cut.write_bytes(cut_between_blocks(whole))
+    with pytest.raises(NoCaptureError, match="the block that its header says it ends with"):
+        ending(cut)
+    packed = tmp_path / "cut.pcapng.gz"
+    packed.write_bytes(gzip.compress(cut_between_blocks(whole)))
+    with pytest.raises(NoCaptureError, match="the block that its header says it ends with"):
+        ending(packed)
+
+
+def test_dumpcaps_file_without_its_statistics_is_doubted() -> None:
+    golden = Path(__file__).parent.parent / "pcapng" / "golden"
+    assert ending(golden / "dumpcap_statistics.pcapng").doubt is None
+    assert ending(golden / "dumpcap_statistics.pcapng").dropped is not None
+
+
+def test_dumpcaps_file_cut_before_its_statistics_is_doubted(tmp_path: Path) -> None:
+    golden = Path(__file__).parent.parent / "pcapng" / "golden" / "dumpcap_statistics.pcapng"
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(cut_between_blocks(golden.read_bytes()))
+    doubt = ending(cut).doubt
+    assert doubt is not None
+    assert "it was cut or its writer killed" in doubt
+
+
+def test_of_classic_pcap_nobody_can_tell(tmp_path: Path) -> None:
+    doubt = ending(Path(__file__).parent.parent / "pcapng" / "golden" / "microseconds.pcap").doubt
+    assert doubt is not None
+    assert "no end mark" in doubt
+
+
+def test_damaged_gzip_is_no_capture(tmp_path: Path) -> None:
+    packed = tmp_path / "a.pcapng.gz"
+    packed.write_bytes(gzip.compress((FOREIGN / "tls13-psk.pcapng").read_bytes())[:-9])
+    check_beginning(packed)
+    with pytest.raises(NoCaptureError, match="gzip"):
+        ending(packed)
+
+
+@needs_tshark
+def test_explain_refuses_our_own_file_cut_between_two_blocks(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(cut_between_blocks((FOREIGN / "tls13-psk.pcapng").read_bytes()))
+    with pytest.raises(DissectionError, match="ends with"):
+        list(explain(cut, None, NO_LAB, Style(), Form.LADDER))
