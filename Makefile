@@ -7,6 +7,7 @@
 ##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
 ##                                    URL= any address of the site; TLS=1.2 or 1.3
 ##   make visit FRAMES=1              every frame of the visit instead of its steps
+##   make visit HTTP=all              ten resources (or URL='first second ...') under 1.1, 2 and 3, side by side
 ##   make visit URL=http://parseltongue.co.in/ FOLLOW=1
 ##                                    go where redirects point, and tell each part; URL='first second' visits two
 ##                                    addresses one after the other, by one run of the client

@@ -156,3 +156,16 @@ def test_what_no_visit_can_be_is_refused_in_one_line(lab: Lab, request_: dict[st
     with pytest.raises(ValueError, match=complaint) as refusal:
         lab.ask_observer(request_)
     assert "\n" not in str(refusal.value)
+
+
+def test_all_versions_are_compared_on_the_same_resources(lab: Lab) -> None:
+    answer = lab.ask_observer({"http": "all"})
+    assert answer["exit_code"] == 0 and answer["complete"]
+    text = answer["ladder"]
+    for version, at_once in (("HTTP/1.1", 1), ("HTTP/2", 10), ("HTTP/3", 10)):
+        told = " ".join(text.partition(f"{version}\n")[2].split()[:12])
+        assert told.startswith(f"10 requests on 1 connection, at most {at_once} at once;"), text
+    folder = CAPTURES / Path(answer["folder"]).name
+    assert (folder / "comparison.html").read_text(encoding="utf-8").count('<tr><th scope="row">') == 10
+    journey = Visited(folder, 0).journey
+    assert len(journey["resources"]) == 10

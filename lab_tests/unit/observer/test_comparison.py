@@ -51,6 +51,12 @@ def test_without_a_tcp_handshake_there_is_no_round_trip_to_count_in() -> None:
     assert "round trip" not in alone.words(OVER_QUIC)
 
 
+def test_a_round_trip_that_is_next_to_nothing_is_no_measure() -> None:
+    near = Comparison((replace(ONE_BY_ONE, round_trip_ns=100_000),))
+    assert near.round_trips(near.contenders[0]) == 1500
+    assert "round trip" not in near.words(near.contenders[0])
+
+
 def test_connections_are_counted() -> None:
     assert contender("two", row("/a", 1, 3), row("/b", 1, 3, connection="10.0.0.1:1001")).connections == 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from observer.comparing import requests_for_all
 from observer.topology import TopologyError, from_environment
 from observer.visit import VisitRequest
 
@@ -43,6 +44,38 @@ def test_what_no_visit_can_be_is_refused_in_one_line(request_: dict[str, str], c
     with pytest.raises(ValueError, match=complaint.replace("?", ".")) as refusal:
         VisitRequest.from_json(request_)
     assert "\n" not in str(refusal.value)
+
+
+def test_all_versions_are_asked_for_the_same_ten_each_in_its_own_way() -> None:
+    found = requests_for_all({"http": "all"})
+    assert [(r.http, r.parallel, len(r.more_urls)) for r in found] == [
+        ("1.1", False, 9),
+        ("2", True, 9),
+        ("3", True, 9),
+    ]
+    assert len({(r.url, r.more_urls) for r in found}) == 1
+    assert sum("/slow" in url for url in found[0].more_urls) == 1
+
+
+def test_one_resource_and_a_browsers_page_are_asked_for_as_ever() -> None:
+    assert not any(r.parallel for r in requests_for_all({"url": "https://parseltongue.co.in/"}))
+    assert [(r.url, r.parallel) for r in requests_for_all({"with": "browser"})] == [
+        ("https://parseltongue.co.in/", False)
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ({"frames": True}, "HTTP=all FRAMES=1: a comparison has no ladder"),
+        ({"with": "glassbox"}, "HTTP=all WITH=glassbox: it speaks HTTP/1.1 only"),
+        ({"tls": "1.2"}, "QUIC carries TLS 1.3 only"),
+        ({"url": "http://parseltongue.co.in/"}, "ask for https://parseltongue.co.in/"),
+    ],
+)
+def test_what_not_every_version_can_do_is_refused(request_: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        requests_for_all(request_)
 
 
 def test_the_topology_is_read_from_composes_variables() -> None:

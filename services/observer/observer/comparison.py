@@ -19,6 +19,7 @@ from observer.waterfall import Row, Timeline, waterfall
 from observer.waterfall_text import Scale
 
 _BOLD, _DIM, _YELLOW = "1", "2", "33"
+_MOST_ROUND_TRIPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ class Comparison:
         trips = self.round_trips(contender)
         asked = sum(row.asked_ns is not None for row in contender.rows)
         unanswered = f", {asked - contender.answered} without an answer" if contender.answered < asked else ""
-        lasted = f" = {trips:.1f} round trips of {milliseconds(self.round_trip_ns)}" if trips is not None else ""
+        # Far more of them say nothing: then it was not the distance that took the time.
+        counts = trips is not None and trips < _MOST_ROUND_TRIPS
+        lasted = f" = {trips:.1f} round trips of {milliseconds(self.round_trip_ns)}" if counts else ""
         return (
             f"{_counted(asked, 'request')} on {_counted(contender.connections, 'connection')}, "
             f"at most {contender.most_at_once} at once{unanswered}; "

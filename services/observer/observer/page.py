@@ -76,7 +76,9 @@ svg .gutter { fill: var(--faint); font-size: 11px; text-anchor: end; font-varian
 .copy text { fill: var(--faint); }
 .wide { overflow-x: auto; } .waterfall, .compared { min-width: 52rem; }
 .waterfall tbody th { min-width: 11rem; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
-.compared td, .compared thead th:not(:first-child) { min-width: 15rem; } .compared tbody small { white-space: nowrap; }
+.compared td, .compared thead th:not(:first-child) { min-width: 15rem; }
+.compared tbody th { font-weight: 400; font-size: .85rem; min-width: 12rem; }
+.compared tbody small { white-space: nowrap; }
 .bar { display: block; width: 100%; height: 22px; overflow: visible; } .bar text { font-size: 10px; }
 thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { stroke-width: 1.5; }
 .bar .grid { stroke: var(--line); stroke-width: 1; } rect.phase { fill: var(--phase); stroke: var(--phase); }

@@ -35,7 +35,7 @@ TIMEOUT_S = 60
 @dataclass(frozen=True, slots=True)
 class VisitRequest:
     """What to visit and how; `tls` None lets the client choose. `more_urls` come after `url`, by the same run of the
-    program; `follow`: go where redirects point, which a browser does anyway."""
+    program, or with `parallel` all at once; `follow`: go where redirects point, which a browser does anyway."""
 
     url: str = SITE
     http: str = "2"
@@ -46,6 +46,7 @@ class VisitRequest:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
+    parallel: bool = False
 
     @staticmethod
     def from_json(request: Mapping[str, Any]) -> VisitRequest:
@@ -192,7 +193,9 @@ class Observer:
         client_secrets = parsed(answer["keylog"])
         told, client_files = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
         follows = request.follow or request.program == "browser"
-        told = replace(told, more_urls=request.more_urls, follows=follows)
+        # What was asked for all at once has no parts that follow each other: it is told as one visit's resources.
+        parts = () if request.parallel else request.more_urls
+        told = replace(told, more_urls=parts, follows=follows)
         return self._tell(told, client_files, recordings, client_secrets + self.secrets_of(recordings))
 
     def _tell(
@@ -219,6 +222,7 @@ class Observer:
             "body": request.body,
             "timeout_s": TIMEOUT_S / 2,
             "follow": request.follow,
+            "parallel": request.parallel,
         }
         address = self._topology.address("client", "control")
         return ask_agent("client", address, "POST /visits", wanted, TIMEOUT_S)

@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request, send_from_directory
 
+from observer.comparing import ALL, Compared, compare
+from observer.comparison import comparison_text
 from observer.document import plain
 from observer.frame_ladder import frame_ladder
 from observer.lab import LabError
@@ -42,15 +44,18 @@ def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
     @app.post("/api/visits")
     def visit() -> Response:
         try:
-            wanted = _wanted()
-            asked, style = VisitRequest.from_json(wanted), _style(wanted)
-            done = observer.visit(asked)
+            wanted, style = _wanted(), _style(_wanted())
+            if wanted.get("http") == ALL:
+                answer = _compared(compare(observer, wanted), style, public_url)
+            else:
+                done = observer.visit(VisitRequest.from_json(wanted))
+                told = _drawn(done, style, observer.topology, every_frame=bool(wanted.get("frames")))
+                answer = _answer(done, told, public_url)
         except (ValueError, TypeError) as refusal:
             return _told({"error": str(refusal)}, 400)
         except (LabError, EvidenceError, OSError) as fault:
             return _told({"error": str(fault)}, 502)
-        told = _drawn(done, style, observer.topology, every_frame=bool(wanted.get("frames")))
-        response = _told(_answer(done, told, public_url), 200)
+        response = _told(answer, 200)
         response.call_on_close(lambda: threading.Thread(target=observer.warm_up).start())
         return response
 
@@ -128,6 +133,17 @@ def _answer(done: Done, told: str, public_url: str) -> dict[str, Any]:
         "ladder": told,
         "exit_code": done.journey.visit.exit_code,
         "complete": done.journey.complete,
+    }
+
+
+def _compared(compared: Compared, style: Style, public_url: str) -> dict[str, Any]:
+    name = compared.folder.name
+    return {
+        "folder": f"captures/{name}",
+        "viewer": f"{public_url}/visits/{name}/comparison.html",
+        "ladder": comparison_text(compared.comparison, style) + "\n",
+        "exit_code": compared.exit_code,
+        "complete": compared.complete,
     }
 
 
