@@ -242,16 +242,17 @@ def opens(frame: Frame) -> bool:
 
 
 @pytest.mark.claim("K3")
-@pytest.mark.parametrize("http", ["1.1", "2", "3"])
+@pytest.mark.parametrize(
+    ("program", "http"), [("curl", "1.1"), ("curl", "2"), ("curl", "3"), ("browser", "2")], ids=lambda value: f"{value}"
+)
 def test_a_second_visit_on_the_kept_connection_begins_with_its_request(
-    lab: Lab, experiment: Experiment, http: str
+    lab: Lab, experiment: Experiment, program: str, http: str
 ) -> None:
     """What does the client send for a second page while its connection is kept?"""
-    visited = lab.visit(f"{SITE} {SITE}account", http=http)
-    assert visited.exit_code == 0
-    experiment.asked(f"{SITE} and then {SITE}account, by one run of curl over HTTP/{http}")
-    client = lab.topology.address("client", "home")
-    first, second = (e for e in visited.exchanges("home") if e.connection.client.address == client)
+    visited = lab.visit(f"{SITE} {SITE}bytes/1000", http=http, with_=program)
+    assert visited.exit_code == 0, visited.journey["visit"]["error"]
+    experiment.asked(f"{SITE} and then {SITE}bytes/1000, by one run of {program} over HTTP/{http}")
+    first, second = (e for e in visited.exchanges("home") if e.request.path in ("/", "/bytes/1000"))
     assert first.response_end is not None
     assert second.response_end is not None
     ended = first.response_end.number
@@ -301,6 +302,23 @@ def test_a_resumed_session_skips_the_certificate(lab: Lab, experiment: Experimen
         "a resumed session continues the old connection",
         "the frames say: a new SYN and a new ClientHello; only certificate and its signature are left out",
     )
+
+
+@pytest.mark.claim("K3")
+def test_a_browser_resumes_its_session_on_a_further_connection(lab: Lab, experiment: Experiment) -> None:
+    """A browser opens more connections over HTTP/1.1: does each have to show a certificate?"""
+    visited = lab.visit(f"{SITE} {SITE}login", http="1.1", with_="browser")
+    assert visited.exit_code == 0, visited.journey["visit"]["error"]
+    experiment.asked(f"{SITE} and then {SITE}login with Chromium over HTTP/1.1")
+    full, *further = (c for c in visited.connections if c.link == "home" and exchanges(c))
+    assert further, "one connection was enough: nothing to resume"
+    for connection in further:
+        assert any(connection.from_server(f) for f in connection.finished), "decrypted to the end of the handshake"
+        assert carrying(connection, HandshakeType.CERTIFICATE) == []
+        experiment.saw("a further connection's handshake has no Certificate", visited, connection.finished)
+    certificate = carrying(full, HandshakeType.CERTIFICATE)
+    assert certificate
+    experiment.control("the first connection's has one", visited, certificate)
 
 
 def carrying(connection: Connection, kind: HandshakeType) -> list[Frame]:

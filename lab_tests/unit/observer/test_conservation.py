@@ -100,10 +100,12 @@ def test_the_checksum_less_addresses_and_ports_survives_translation(any_visit: G
 
 def test_steps_say_how_long_their_packets_were_inside_each_host(any_visit: Golden) -> None:
     request = next(s for s in any_visit.journey().steps if s.name.value == "request")
-    assert [(i.host, i.packets) for i in request.inside] == [("router", 1), ("isp", 1)]
+    assert [(i.host, i.packets) for i in request.inside] == [("router", 1), ("isp", 1), ("balancer", 1)]
     spans = {span.link: span for span in request.on_links}
-    assert set(spans) >= set(FRONT)
-    assert sum(i.inside_ns for i in request.inside) == spans["edge"].start_ns - spans["home"].start_ns
+    assert tuple(spans) == (*FRONT, "backend")
+    *forwarding, _ = request.inside
+    assert sum(i.inside_ns for i in forwarding) == spans["edge"].start_ns - spans["home"].start_ns
+    assert sum(i.inside_ns for i in request.inside) == spans["backend"].start_ns - spans["home"].start_ns
 
 
 # ---------------------------------------------------------------- one packet tampered with

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from observer.keylog import Secret
@@ -52,6 +53,24 @@ def intermediates_text(intermediates: Iterable[Mapping[str, Any]]) -> str:
             lines.append(f"# connection {connection}")
         lines.append(f"{each['name']:<40} {each['section']:<18} {each['value']}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def with_more_urls(visit: Visit, more_urls: tuple[str, ...], follows: bool) -> Visit:
+    """The visit, told what else the same run of the client was asked for.
+
+    A browser's navigation start is that of its last page. Where there are several, Enter is when the program started.
+    """
+    if more_urls:
+        earlier_ns = visit.enter_ns - visit.started_ns
+        visit = replace(visit, enter_ns=visit.started_ns, rendering=_later(visit.rendering, earlier_ns))
+    return replace(visit, more_urls=more_urls, follows=follows)
+
+
+def _later(rendering: RenderingFacts | None, by_ns: int) -> RenderingFacts | None:
+    if rendering is None:
+        return None
+    moments = {f.name: getattr(rendering, f.name) for f in fields(rendering) if f.name != "program"}
+    return replace(rendering, **{name: ns + by_ns for name, ns in moments.items() if ns is not None})
 
 
 def _rendering(answer: Mapping[str, Any]) -> RenderingFacts | None:

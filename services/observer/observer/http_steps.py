@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from observer.connections import closing_words
 from observer.exchanges import Exchange
@@ -21,6 +22,7 @@ from observer.steps import (
     ResponseFacts,
     Step,
     StepName,
+    TimeInside,
 )
 
 
@@ -42,7 +44,17 @@ def request_step(scene: Scene) -> Step:
     evidence = [Evidence(e.link, e.request_frame.number, f"{facts.method} {facts.path}") for e in [*front, *back[:1]]]
     last = back[0].request_frame if back else front[-1].request_frame
     summary = f"{facts.method} {facts.path} over {facts.version}"
-    return scene.seen(StepName.REQUEST, summary, exchange.request_frame, last, facts, evidence)
+    step = scene.seen(StepName.REQUEST, summary, exchange.request_frame, last, facts, evidence)
+    return (
+        replace(step, inside=_inside_balancer(front[-1].request_frame, back[0].request_frame, back[0], scene))
+        if back
+        else step
+    )
+
+
+def _inside_balancer(entered: Frame, left: Frame, attempt: Exchange, scene: Scene) -> tuple[TimeInside, ...]:
+    """How long a message was inside the host that passed it from one connection to the other."""
+    return (TimeInside(scene.name(attempt.connection.client.address), 1, left.time_ns - entered.time_ns),)
 
 
 def _round_trips_before(scene: Scene, exchange: Exchange) -> int | None:
@@ -151,7 +163,11 @@ def response_step(scene: Scene) -> Step:
     broken = "" if exchange.response_end else "; it broke off"
     onward = f", redirects to {facts.redirected_to}" if facts.redirected_to else ""
     summary = f"{facts.status}{kind}{size}{onward}{broken}"
-    return scene.seen(StepName.RESPONSE, summary, first, exchange.response_end, facts, evidence)
+    step = scene.seen(StepName.RESPONSE, summary, first, exchange.response_end, facts, evidence)
+    near = scene.front()[-1].response_start
+    if answered and answered[-1].response_start and near:
+        step = replace(step, inside=_inside_balancer(answered[-1].response_start, near, answered[-1], scene))
+    return step
 
 
 def rendering_step(scene: Scene) -> Step:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from observer import captures
-from observer.client_answer import client_report
+from observer.client_answer import client_report, with_more_urls
 from observer.dissecting import frames_of
 from observer.journey import journey
 from observer.keylog import Secret
@@ -195,7 +195,7 @@ class Observer:
         follows = request.follow or request.program == "browser"
         # What was asked for all at once has no parts that follow each other: it is told as one visit's resources.
         parts = () if request.parallel else request.more_urls
-        told = replace(told, more_urls=parts, follows=follows)
+        told = with_more_urls(told, parts, follows)
         return self._tell(told, client_files, recordings, client_secrets + self.secrets_of(recordings))
 
     def _tell(

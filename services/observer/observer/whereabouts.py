@@ -20,7 +20,7 @@ class Whereabouts:
 
     def added_to(self, step: Step) -> Step:
         """The step with what its evidence says of links and hosts."""
-        return replace(step, on_links=self._on_links(step), inside=self._inside(step))
+        return replace(step, on_links=self._on_links(step), inside=(*self._inside(step), *step.inside))
 
     def _on_links(self, step: Step) -> tuple[LinkSpan, ...]:
         times: dict[str, list[int]] = {}
