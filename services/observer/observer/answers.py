@@ -57,9 +57,8 @@ def _server(journey: Journey) -> Answer:
         return Answer(question, f"{work.facts.origin}, {status}", (*work.evidence[-1:], *response.evidence[-1:]))
     if response.facts.server:  # its own word, in a header: where the backend link was not captured
         return Answer(question, f"{response.facts.server}, {status}", response.evidence[-1:])
-    return Answer(
-        question, f"the server that was asked, {status}; no origin behind it was seen", response.evidence[-1:]
-    )
+    behind = "it asked no origin" if work.status is Status.ABSENT else "what stood behind it was not seen"
+    return Answer(question, f"the server itself, {status}: {behind}", response.evidence[-1:])
 
 
 def _secrecy(step: Step) -> Answer:

@@ -67,8 +67,9 @@ class _Drawing:
             spacing = 0  # no room, or a capture from elsewhere, whose hosts nobody knows
         dns, work = journey.step(StepName.DNS).facts, journey.step(StepName.PROCESSING).facts
         resolver = dns.lookups[0].asked_of if isinstance(dns, DnsFacts) and dns.lookups else "resolver"
-        origin = work.origin if isinstance(work, ProcessingFacts) else "origin"
-        hosts = ("client", "router", resolver, "isp", "balancer", origin)
+        # Who was asked is a balancer if it asked somebody else.
+        server, origin = ("balancer", work.origin) if isinstance(work, ProcessingFacts) else ("server", "origin")
+        hosts = ("client", "router", resolver, "isp", server, origin)
         response = {evidence.link for evidence in journey.step(StepName.RESPONSE).evidence}
         return _Drawing(style, tuple(map(style.shown, hosts)), spacing, frozenset(response - {"backend"}))
 
@@ -147,7 +148,9 @@ def _answers(journey: Journey, style: Style) -> Iterator[str]:
         first, *more = style.wrapped(answer.told, used=len(question))
         frames = f"   {frames_of(answer.evidence)}" if answer.evidence else ""
         beside = not more and len(question) + max(aligned, len(first)) + len(frames) <= style.width
-        told = style.paint(first, BOLD if answer.known else DIM) + " " * (aligned - len(first) if beside else 0)
+        told = style.paint(first, BOLD if answer.known else DIM) + " " * (
+            aligned - len(first) if beside and frames else 0
+        )
         yield style.paint(question, DIM) + told + (style.paint(frames, DIM) if beside else "")
         yield from (" " * len(question) + style.paint(part, DIM) for part in more)
         if frames and not beside:

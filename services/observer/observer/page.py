@@ -75,7 +75,7 @@ svg .gutter { fill: var(--faint); font-size: 11px; text-anchor: end; font-varian
 .arrow text { text-anchor: middle; font-size: 10.5px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; }
 .copy text { fill: var(--faint); }
 .wide { overflow-x: auto; } .waterfall, .compared { min-width: 52rem; }
-.waterfall tbody th { min-width: 11rem; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
+.waterfall tbody th { min-width: 15rem; } .waterfall .time { width: 40%; min-width: 14rem; padding: .35rem 0; }
 .compared td, .compared thead th:not(:first-child) { min-width: 15rem; }
 .compared tbody th { font-weight: 400; font-size: .85rem; min-width: 12rem; }
 .compared tbody small { white-space: nowrap; }

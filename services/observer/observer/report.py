@@ -53,15 +53,16 @@ def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> s
     visit = journey.visit
     drawn = SvgLadder.of(journey, frames, topology)
     state = "failed" if visit.exit_code else "whole" if journey.complete else "partial"
-    why = "" if journey.occasion is Occasion.ENTER else f"{journey.occasion.value}: "
+    begins = journey.occasion is Occasion.ENTER
+    why = "" if begins else f"{journey.occasion.value}: "
+    # What is told of the visit as a whole stands with its first part.
     parts = [
         f"<header><h1>{why}{text(visit.url)}</h1>",
         f'<p class="verdict {state}">{text(verdict(journey))}</p>{_answers(journey)}</header>',
-        _waterfall(journey, waterfall(journey, frames, topology)),
+        _waterfall(journey, waterfall(journey, frames, topology)) if begins else "",
         drawn.html(),
         _steps(drawn),
-        _capture(journey),
-        _hosts(topology),
+        f"{_capture(journey)}{_hosts(topology)}" if begins else "",
         f"<footer>Visit {text(visit.id)}. Times count from Enter; #n is frame n of journey.pcapng.</footer>",
     ]
     return f"<article>{''.join(parts)}</article>"
