@@ -1,1 +1,1 @@
-"""The lab's second HTTP/3 server. `answers` is pure; `__main__` serves."""
+"""The lab's second HTTP/3 server. `answers` is pure; `server` speaks QUIC, `__main__` is the program."""
