@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from live_lab import Lab
+from waiting import wait_until
 
 URL = "https://glass.parseltongue.co.in/"
 HOST = "glass.parseltongue.co.in"
@@ -36,13 +37,14 @@ class GlassHost:
 
 
 @contextmanager
-def glass_host(lab: Lab) -> Iterator[GlassHost]:
-    """Start it, wait until it listens, and remove it in the end."""
+def glass_host(lab: Lab, key: str = "glass") -> Iterator[GlassHost]:
+    """Start it, wait until it listens, and remove it in the end. It shows its own certificate and proves itself with
+    the private key of `key`, a row of the lab's catalogue: another's makes it an impostor."""
     client = lab.container("client")
     address = lab.topology.address("glass", "edge")
     container = lab.docker.containers.create(
         client.image.id,
-        ["python3", "-m", "glassbox.serve", address, str(_PORT), "/pki/own/glass.pem"],
+        ["python3", "-m", "glassbox.serve", address, str(_PORT), "/pki/own/glass.pem", f"/pki/own/{key}.pem"],
         name=f"{lab.name}-glass",
         hostname="glass",
         environment={"DEFAULT_VIA": lab.topology.address("isp", "edge")},
@@ -59,11 +61,13 @@ def glass_host(lab: Lab) -> Iterator[GlassHost]:
         lab.docker.networks.get("none").disconnect(container)
         lab.docker.networks.get(f"{lab.name}_edge").connect(container, ipv4_address=address)
         container.start()
-        for line in container.logs(stream=True, follow=True):
-            if b"listening" in line:
-                break
-        else:
-            raise AssertionError(f"the glass host ended: {container.logs().decode()}")
+        wait_until(lambda: _listens(container), 10, "the glass host listens")
         yield GlassHost(container)
     finally:
         container.remove(force=True)
+
+
+def _listens(container: Any) -> bool:
+    container.reload()
+    assert container.status == "running", f"the glass host ended: {container.logs().decode()}"
+    return b"listening" in container.logs(stderr=False)

@@ -43,13 +43,15 @@ FAULTS = (
 )
 
 
+def connections_to(captured: Captured, host: str, link: str) -> list[Connection]:
+    """The connections on `link` whose ClientHello names `host` (RFC 6066, section 3)."""
+    on_link = [connection for connection in captured.connections if connection.link == link]
+    return [each for each in on_link if each.client_hello and each.client_hello[1].server_name == host]
+
+
 def connection_to(captured: Captured, host: str, link: str = "edge") -> Connection:
-    """The one connection on `link` whose ClientHello names `host` (RFC 6066, section 3)."""
-    found = [
-        connection
-        for connection in captured.connections
-        if connection.link == link and connection.client_hello and connection.client_hello[1].server_name == host
-    ]
+    """The one connection on `link` whose ClientHello names `host`."""
+    found = connections_to(captured, host, link)
     assert len(found) == 1, f"{link}: expected one connection for {host}, found {len(found)}"
     return found[0]
 

@@ -11,10 +11,13 @@ import pytest
 from eavesdropper import Eavesdropper
 from experiment import Experiment
 from frame_bytes import FrameBytes
+from glass_host import HOST as GLASS_HOST
+from glass_host import URL as GLASS_URL
+from glass_host import glass_host
 from live_lab import Lab, Recording
-from misissued import requests
+from misissued import client_alerts, connection_to, connections_to, requests
 from observer.connections import Connection, Transport
-from observer.messages import Frame
+from observer.messages import Frame, HandshakeType
 from observer.registries import ALERTS, name_of
 from observer.topology import LINKS
 
@@ -170,6 +173,38 @@ def test_quic_drops_a_changed_packet_and_goes_on(lab: Lab, experiment: Experimen
     closes = [f for f in exchange.connection.closing if exchange.connection.from_client(f)]
     assert all(exchange.response_end.time_ns <= f.time_ns for f in closes), "the client gave up"
     assert requests(exchange.connection), "this test looked at nothing"
+
+
+@pytest.mark.claim("J2")
+@pytest.mark.parametrize(
+    "options",
+    [{"with_": "curl"}, {"with_": "python"}, {"with_": "glassbox"}, {"with_": "browser"}],
+    ids=lambda options: str(options["with_"]),
+)
+def test_a_server_with_the_right_certificate_and_another_key_gets_no_request(
+    lab: Lab, experiment: Experiment, options: dict[str, str]
+) -> None:
+    """A certificate is public. Is it enough to have it, to pass for the server that it names?"""
+    with glass_host(lab, key="site"), lab.recording("the right certificate, another's key") as impostor:
+        refused = impostor.visit(GLASS_URL, http="1.1", **options)
+    with glass_host(lab), lab.recording("the right certificate and its key") as genuine:
+        accepted = genuine.visit(GLASS_URL, http="1.1", **options)
+    experiment.asked(f"{options['with_']}: GET {GLASS_URL} from a server that has the certificate, not its private key")
+    tried = connections_to(impostor, GLASS_HOST, "home")  # Chromium tries a second time
+    true = connection_to(genuine, GLASS_HOST, "home")
+    shown = {f.tls.certificates for each in (*tried, true) for f in each.frames if f.tls and f.tls.certificates}
+    assert tried and len(shown) == 1, "both showed the same certificates"
+    for false in tried:
+        verify = [f for f in false.frames if f.tls and HandshakeType.CERTIFICATE_VERIFY in f.tls.handshake]
+        said = client_alerts(false)
+        assert [name for name, _ in said] == ["decrypt_error"], refused["error"]  # RFC 8446, section 6.2
+        assert verify and requests(false) == []
+        text = "CertificateVerify is signed with the wrong key: decrypt_error, and no request"
+        experiment.saw(text, impostor, [*verify, said[0][1]])
+    assert refused["exit_code"] != 0
+    assert accepted["exit_code"] == 0 and client_alerts(true) == []
+    experiment.control("with the right key the same certificate gets the request", genuine, requests(true))
+    experiment.myth("whoever shows the certificate is the server", "the signature counts that only its key makes")
 
 
 RESEND = (Path(__file__).parent / "resend_records.py").read_text(encoding="utf-8")

@@ -1,4 +1,6 @@
-"""`python3 -m glassbox.serve ADDRESS PORT KEY_AND_CHAIN.pem`: answer every HTTPS request, and tell one's own secrets.
+"""`python3 -m glassbox.serve ADDRESS PORT CHAIN.pem KEY.pem`: answer every HTTPS request, and tell one's own secrets.
+
+Chain and key stand in one file as a rule. With another's key it is an impostor that shows a certificate not its own.
 
 One JSON object per connection on standard output: how it ended, and its intermediates as name and hexadecimal value.
 For experiments alone: what tells its secrets keeps none.
@@ -23,13 +25,13 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 18\r\
 _TIMEOUT_S = 5.0
 
 
-def load_identity(path: Path) -> Identity:
-    """Key and chain in one PEM file. Raises OSError, ValueError."""
-    pem = path.read_bytes()
-    key = load_pem_private_key(pem, password=None)
+def load_identity(chain_path: Path, key_path: Path) -> Identity:
+    """From PEM files. Raises OSError, ValueError."""
+    key = load_pem_private_key(key_path.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path}: expected an elliptic curve key, found {type(key).__name__}")
-    chain = [certificate.public_bytes(Encoding.DER) for certificate in x509.load_pem_x509_certificates(pem)]
+        raise ValueError(f"{key_path}: expected an elliptic curve key, found {type(key).__name__}")
+    certificates = x509.load_pem_x509_certificates(chain_path.read_bytes())
+    chain = [certificate.public_bytes(Encoding.DER) for certificate in certificates]
     return Identity(chain, key)
 
 
@@ -56,8 +58,8 @@ def attend(client: socket.socket, identity: Identity) -> tuple[Connection, str]:
         client.sendall(tls.bytes_to_send())
 
 
-def main(address: str, port: int, path: Path) -> None:
-    identity = load_identity(path)
+def main(address: str, port: int, chain: Path, key: Path) -> None:
+    identity = load_identity(chain, key)
     with socket.create_server((address, port)) as listener:
         print(json.dumps({"listening": port}), flush=True)
         while True:
@@ -73,4 +75,4 @@ def main(address: str, port: int, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
