@@ -11,6 +11,7 @@ from middlebox.packet import Packet, Protocol
 from middlebox.report import Report, TouchedPacket, as_json
 
 NOBODY = Hosts({})
+CLIENT = Hosts({"client": IPv4Address("10.77.2.2")})
 SEGMENT = Packet(
     protocol=Protocol.TCP,
     source=IPv4Address("10.77.3.10"),
@@ -28,7 +29,7 @@ SEGMENT = Packet(
 def test_faults_come_with_their_counters_and_touches_with_what_finds_the_frame() -> None:
     report = Report((Drop(Match(), Positions(3)),), (5,), (1,), (TouchedPacket(12, 0, Action.DROPPED, SEGMENT),), 2)
 
-    answer = as_json(report, NOBODY)
+    answer = as_json(report, CLIENT)
 
     (fault,) = answer["faults"]
     assert (fault["kind"], fault["first"], fault["matched"], fault["touched"]) == ("drop", 3, 5, 1)
@@ -39,8 +40,8 @@ def test_faults_come_with_their_counters_and_touches_with_what_finds_the_frame()
             "fault": 0,
             "action": "dropped",
             "protocol": "tcp",
-            "from": {"address": "10.77.3.10", "port": 443},
-            "to": {"address": "10.77.2.2", "port": 51000},
+            "from": {"host": None, "address": "10.77.3.10", "port": 443},
+            "to": {"host": "client", "address": "10.77.2.2", "port": 51000},
             "identification": 7,
             "sequence_number": 99,
             "payload_length": 271,

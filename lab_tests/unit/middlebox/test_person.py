@@ -29,8 +29,8 @@ def test_a_report_is_read_fault_by_fault() -> None:
         "fault": 0,
         "action": "dropped",
         "protocol": "tcp",
-        "from": {"address": "10.77.3.10", "port": 443},
-        "to": {"address": "10.77.2.2", "port": 51000},
+        "from": {"host": "balancer", "address": "10.77.3.10", "port": 443},
+        "to": {"host": None, "address": "10.77.2.2", "port": 51000},
         "identification": 7,
         "sequence_number": 99,
         "payload_length": 271,
@@ -40,7 +40,7 @@ def test_a_report_is_read_fault_by_fault() -> None:
     lines = told({"faults": faults, "touches": [touch] * 30}).splitlines()
 
     assert lines[0] == "drop every SYN: looked at 30, touched 30"
-    assert lines[1] == "  dropped: tcp 10.77.3.10:443 -> 10.77.2.2:51000, 271 bytes, ip.id 0x0007, tcp.seq_raw 99"
+    assert lines[1] == "  dropped: tcp balancer:443 -> 10.77.2.2:51000, 271 bytes, ip.id 0x0007, tcp.seq_raw 99"
     assert (len(lines), lines[-1]) == (22, "  and 10 more")
 
 

@@ -105,6 +105,7 @@ class Decider:
         self._matched = [0] * len(self.faults)
         self._within: dict[tuple[int, Flow], int] = {}
         self._streams: dict[Flow, RecordStream] = {}
+        self._of_records = [fault.match for fault in self.faults if fault.match.unit is Unit.TLS_RECORD]
 
     @property
     def matched(self) -> tuple[int, ...]:
@@ -117,7 +118,7 @@ class Decider:
         Faults act in the order given. A packet that one of them takes away those after it do not see. Delays add up.
         """
         fate = _Fate(packet, data)
-        records = self._records(packet, fate.payload)
+        records = self._records(packet, fate) if self._of_records else ()
         for index, fault in enumerate(self.faults):
             if not fault.match.covers(packet):
                 continue
@@ -135,21 +136,21 @@ class Decider:
                     break  # done to the whole packet, however many records or QUIC packets it holds
         return fate.decision()
 
-    def _records(self, packet: Packet, payload: bytes) -> tuple[Part, ...]:
-        """The TLS records in `payload`, if any fault counts them in this direction; it sees every segment there is."""
-        if not any(f.match.unit is Unit.TLS_RECORD and f.match.goes_its_way(packet) for f in self.faults):
+    def _records(self, packet: Packet, fate: _Fate) -> tuple[Part, ...]:
+        """The packet's TLS records, if any fault counts them in this direction; it sees every segment there is."""
+        if not any(match.goes_its_way(packet) for match in self._of_records):
             return ()
         stream = self._streams.setdefault(packet.flow, RecordStream())
         if len(self._streams) > _MOST_CONNECTIONS:
             del self._streams[next(iter(self._streams))]
-        return stream.take(packet, payload)
+        return stream.take(packet, fate.payload)
 
     def _parts(self, index: int, unit: Unit, fate: _Fate, records: tuple[Part, ...]) -> tuple[Part, ...]:
         """Where in the payload the units lie that fault `index` counts, and their positions."""
         if unit is Unit.TLS_RECORD:
             return records
         if not unit.within_connection:
-            return (Part(self._matched[index] + 1, 0, len(fate.payload)),)
+            return (Part(self._matched[index] + 1, 0, fate.packet.payload_length),)
         wanted = [p for p in packets(fate.payload) if unit is not Unit.QUIC_INITIAL or p.type is PacketType.INITIAL]
         key = (index, fate.packet.flow)
         before = self._within.get(key, 0)

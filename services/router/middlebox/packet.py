@@ -37,6 +37,7 @@ class TcpFlags(IntFlag):
 
 
 NO_FLAGS = TcpFlags(0)
+_FLAGS = tuple(TcpFlags(number) for number in range(64))  # made once: making one takes a quarter of a dissection
 
 
 class MalformedPacket(ValueError):
@@ -112,7 +113,7 @@ def dissect(data: bytes) -> Packet:
 
 
 def _flags(data: bytes, protocol: Protocol, start: int) -> TcpFlags:
-    return TcpFlags(data[start + 13] & 0x3F) if protocol is Protocol.TCP else NO_FLAGS
+    return _FLAGS[data[start + 13] & 0x3F] if protocol is Protocol.TCP else NO_FLAGS
 
 
 def _transport(data: bytes, protocol: Protocol, start: int, end: int) -> tuple[int, int | None]:

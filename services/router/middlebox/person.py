@@ -36,7 +36,7 @@ def _touch(touch: Mapping[str, Any]) -> str:
 
 
 def _end(end: Mapping[str, Any]) -> str:
-    return f"{end['address']}:{end['port']}"
+    return f"{end['host'] or end['address']}:{end['port']}"
 
 
 def order(said: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any
 
 from middlebox.decisions import Action
@@ -45,21 +46,25 @@ def as_json(report: Report, hosts: Hosts) -> dict[str, Any]:
             {**write_fault(fault), "sentence": write_sentence(fault, hosts), "matched": matched, "touched": touched}
             for fault, matched, touched in zip(report.faults, report.matched, report.touched, strict=True)
         ],
-        "touches": [_touch(touch) for touch in report.touches],
+        "touches": [_touch(touch, hosts) for touch in report.touches],
         "unread": report.unread,
     }
 
 
-def _touch(touch: TouchedPacket) -> dict[str, Any]:
+def _touch(touch: TouchedPacket, hosts: Hosts) -> dict[str, Any]:
     packet = touch.packet
     return {
         "time_ns": touch.time_ns,
         "fault": touch.fault,
         "action": touch.action.value,
         "protocol": packet.protocol.name.lower(),
-        "from": {"address": str(packet.source), "port": packet.source_port},
-        "to": {"address": str(packet.destination), "port": packet.destination_port},
+        "from": _end(packet.source, packet.source_port, hosts),
+        "to": _end(packet.destination, packet.destination_port, hosts),
         "identification": packet.identification,
         "sequence_number": packet.sequence_number,
         "payload_length": packet.payload_length,
     }
+
+
+def _end(address: IPv4Address, port: int, hosts: Hosts) -> dict[str, Any]:
+    return {"host": hosts.name(address), "address": str(address), "port": port}
