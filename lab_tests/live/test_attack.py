@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 import pytest
 
+from attack.arp import parse
+from frame_bytes import FrameBytes
 from live_lab import SITE, Lab, Recording
 from observer.messages import Frame
 
@@ -75,6 +79,14 @@ def test_a_claimed_address_brings_dns_past_the_isp_and_is_given_back(lab: Lab) -
         assert recording.visit(SITE)["exit_code"] == 0
     with lab.recording("given back") as afterwards:
         assert afterwards.visit(SITE)["exit_code"] == 0
+
+    content = FrameBytes(recording)
+    packets = [(f, parse(content.of(f))) for f in recording.since_begun("internet") if ":arp" in f.protocols]
+    resolver = IPv4Address(lab.topology.address("resolver", "internet"))
+    told = [(f, p) for f, p in packets if p and p.sender == resolver and p.target_hardware == bytes(6)]
+    claims = [p.sender_hardware.hex(":") == f.hardware_source for f, p in told]
+    assert claims[0], "the first word was not the isp's claim"
+    assert claims[-3:] == [False] * 3, "the router was not told the truth at the end"
 
     # Forwarded on the same link: each question is there twice, to the isp and from the isp.
     claimed, given_back = questions(recording, lab), questions(afterwards, lab)

@@ -102,12 +102,12 @@ def test_a_bad_sentence_is_refused_in_one_line_that_marks_the_word(lab: Lab) -> 
 def test_an_idle_middlebox_asks_for_no_packet(lab: Lab) -> None:
     """The chain is empty, so that no packet takes the way through the queue; with a fault in force it is not."""
 
-    def rules() -> list[str]:
-        code, output = lab.container("isp").exec_run(["/run/iptables", "-t", "mangle", "-S", "MIDDLEBOX"], user="0")
+    def rules(table: str, chain: str) -> list[str]:
+        code, output = lab.container("isp").exec_run(["/run/iptables", "-t", table, "-S", chain], user="0")
         assert code == 0, output.decode()
         return [line for line in output.decode().splitlines() if line.startswith("-A")]
 
-    idle = rules()
-    with lab.faults("drop every SYN to balancer port 1"):
-        busy = rules()
-    assert (idle, len(busy)) == ([], 1)
+    idle = rules("mangle", "MIDDLEBOX") + rules("nat", "ATTACK")
+    with lab.faults("drop every SYN to balancer port 1"), lab.attacks({"kind": "impostor", "scheme": "http"}):
+        busy = rules("mangle", "MIDDLEBOX"), rules("nat", "ATTACK")
+    assert (idle, [len(lines) for lines in busy]) == ([], [1, 2])

@@ -132,6 +132,7 @@ def test_any_text_is_a_sentence_or_refused(text: str) -> None:
         ("", "><: expected drop, lose, delay, flip, corrupt, duplicate, hold, swap or replace"),
         ("lift the 3rd segment", ">lift< the 3rd segment: expected drop, lose"),
         ("drop the segment", 'drop the >segment<: expected "every" or a position: the 1st'),
+        (f"drop the {'9' * 5000}th segment", 'expected "every" or a position'),
         ("drop the 0th segment", "drop the >0th< segment: positions count from 1st"),
         ("drop the 3rd data segmint", "drop the 3rd >data< segmint: expected packet, data packet, segment"),
         ("drop the 3rd segment from balanser to client", "from >balanser< to client: expected a host whose packets"),

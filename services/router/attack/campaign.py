@@ -39,9 +39,9 @@ class Campaign:
             OutsideTheLab: this host is not the lab's isp, or it has a way out.
             OSError, RuntimeError: a listener, a rule or a claim was refused.
         """
-        check_no_way_out(Path("/proc/net/route").read_text(encoding="ascii"), own_addresses(), place)
         with self._lock:
             self._end()
+            check_no_way_out(Path("/proc/net/route").read_text(encoding="ascii"), own_addresses(), place)
             with ExitStack() as starting:
                 for order in orders:
                     self._listen(order, place, starting)

@@ -10,7 +10,7 @@ from typing import NoReturn
 from hostkit.agent import BadRequest
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[0-9]+(?:\.[0-9]+){3}|[0-9]+(?:st|nd|rd|th)\b|[0-9]+(?:\.[0-9]+)?|%|[^\s%"]+|"')
-_ORDINAL = re.compile(r"([0-9]+)(?:st|nd|rd|th)")
+_ORDINAL = re.compile(r"([0-9]{1,10})(?:st|nd|rd|th)")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _SPELLED = {word: number for number, word in enumerate(("first", "second", "third", "fourth", "fifth"), start=1)}
 
