@@ -275,6 +275,22 @@ def test_a_gateway_that_passes_nothing_on_is_named_and_loses_everything(any_visi
     assert {(i.fate, i.host) for i in found.irregularities} == {(Fate.LOST, "isp")}
 
 
+def test_a_host_with_an_address_that_nobody_knows_is_no_gateway(any_visit: Golden) -> None:
+    """A client that took a second address is sent packets for it, and passes nothing on."""
+    client = any_visit.topology.address("client", "home")
+    second = ".".join(client.split(".")[2:] + client.split(".")[:2])  # as a checksum sees it, the same address
+
+    def moved(frame: Frame) -> Frame:
+        if frame.link != "home" or (not frame.tcp and not frame.quic):
+            return frame
+        source, destination = (second if end == client else end for end in (frame.source, frame.destination))
+        return replace(frame, source=source, destination=destination)
+
+    found = told(any_visit.changed(moved))
+    assert found.conserved is Conserved.YES, found.summary
+    assert [c.host for c in found.crossings] == ["router", "isp"]
+
+
 def test_one_link_alone_has_nothing_to_compare(any_visit: Golden) -> None:
     found = told(any_visit.without(lambda f: f.link != "home"))
     assert (found.conserved, found.crossings) == (Conserved.UNKNOWN, ())

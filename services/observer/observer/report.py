@@ -137,7 +137,7 @@ def _steps(drawn: SvgLadder) -> str:
         f'<tr class="step{step.number}"><th scope="row"><b>{step.number}</b> {text(step.name.value)}'
         f'<small class="{step.status.value}">{step.status.value}</small></th>'
         f'<td class="number">{_short(step.start_ns)}</td><td class="number">{_short(step.duration_ns)}</td>'
-        f"<td>{text(step.summary)}{_value(step.facts) if step.facts else ''}</td>"
+        f"<td>{text(step.summary)}{_value(step.facts) if step.facts else ''}{_whereabouts(step)}</td>"
         f"<td>{_evidence(step, group, drawn.topology)}</td></tr>"
         for step, group in drawn.steps
     )
@@ -147,6 +147,14 @@ def _steps(drawn: SvgLadder) -> str:
         f'</caption><thead><tr>{heads}<th scope="col">what was seen</th><th scope="col">frames that prove it</th></tr>'
         f"</thead><tbody>{rows}</tbody></table></section>"
     )
+
+
+def _whereabouts(step: Step) -> str:
+    """Where the step's time went: as each link saw it, and inside the hosts that passed its packets on."""
+    links = ", ".join(f"{span.link} {milliseconds(span.duration_ns)}" for span in step.on_links)
+    hosts = ", ".join(f"{inside.host} {milliseconds(inside.inside_ns)}" for inside in step.inside)
+    told = [f"first to last frame on {links}" if links else "", f"inside {hosts}" if hosts else ""]
+    return f"<p>{text('; '.join(part for part in told if part))}</p>" if any(told) else ""
 
 
 def _evidence(step: Step, group: Sequence[Message], topology: Topology) -> str:

@@ -176,8 +176,10 @@ def forwarders(packets: Sequence[Frame], topology: Topology) -> tuple[Forwarder,
     for group in groups.all():
         names = sorted({owners[a] for a in group if a in owners})
         named[names[0] if names else _by_elimination(group, named, topology)] |= group
-    for attachment in _silent_gateways(packets, owners, groups, topology):
-        named[owners.get(attachment) or _by_elimination({attachment}, named, topology)].add(attachment)
+    for attachment in _unheard_of(packets, groups, topology):
+        name = owners.get(attachment) or _by_elimination({attachment}, named, topology)
+        if len(_links_of(topology).get(name, ())) > 1:  # a host on one link may have more addresses than are known
+            named[name].add(attachment)
     return tuple(
         Forwarder(name, frozenset(group), frozenset(i.address for i in topology.interfaces if i.host == name))
         for name, group in sorted(named.items(), key=lambda item: min(_order(a, topology) for a in item[1]))
@@ -218,9 +220,7 @@ def _owners(packets: Iterable[Frame], topology: Topology) -> dict[Attachment, st
     }
 
 
-def _silent_gateways(
-    packets: Iterable[Frame], owners: dict[Attachment, str], groups: _Groups, topology: Topology
-) -> Iterator[Attachment]:
+def _unheard_of(packets: Iterable[Frame], groups: _Groups, topology: Topology) -> Iterator[Attachment]:
     """Attachments that were sent packets for addresses of other links, and of which nothing shows that they passed any
     on."""
     on_link = {(i.link, i.address) for i in topology.interfaces}
@@ -235,11 +235,16 @@ def _silent_gateways(
 def _by_elimination(group: set[Attachment], named: dict[str, set[Attachment]], topology: Topology) -> str:
     """The one host on several links that could be meant and is not found yet; by hardware address if there is none."""
     links = {a.link for a in group}
-    attached: dict[str, set[str]] = defaultdict(set)
-    for interface in topology.captured():
-        attached[interface.host].add(interface.link)
-    possible = [host for host, on in attached.items() if len(on) > 1 and links <= on and host not in named]
+    several = ((host, on) for host, on in _links_of(topology).items() if len(on) > 1)
+    possible = [host for host, on in several if links <= on and host not in named]
     return possible[0] if len(possible) == 1 else min(a.hardware for a in group)
+
+
+def _links_of(topology: Topology) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for interface in topology.captured():
+        found[interface.host].add(interface.link)
+    return found
 
 
 def _order(attachment: Attachment, topology: Topology) -> tuple[int, str]:
