@@ -21,7 +21,7 @@ from observer import dissect
 from observer.messages import Frame
 from observer.packet import Packet
 from observer.pcapng import Writer
-from observer.tshark import _command
+from observer.tshark import command_of
 
 FOREIGN = Path(__file__).parent / "foreign"
 _PORT = 4433
@@ -141,7 +141,7 @@ def record_again(*wanted: str) -> None:
 def type_out_again() -> None:
     for path in FOREIGN.glob("*.pcapng"):
         with path.with_suffix(".tsv").open("wb") as lines:
-            subprocess.run(_command(str(path)), stdout=lines, check=True)
+            subprocess.run(command_of(str(path)), stdout=lines, check=True)
 
 
 if __name__ == "__main__":

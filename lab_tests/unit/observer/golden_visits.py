@@ -19,7 +19,7 @@ from observer.journey import journey
 from observer.messages import Frame
 from observer.steps import Journey, LinkCapture, Visit
 from observer.topology import LINKS, Interface, Topology
-from observer.tshark import _command
+from observer.tshark import command_of
 
 VISITS = Path(__file__).parent / "visits"
 VERSIONS = ("1.1", "2", "3")
@@ -86,7 +86,7 @@ def write_again() -> None:
         for link in LINKS:
             lines = (folder / f"{link}.tsv").open("wb")
             with lines:
-                subprocess.run(_command(str(folder / f"{link}.pcapng")), stdout=lines, check=True)
+                subprocess.run(command_of(str(folder / f"{link}.pcapng")), stdout=lines, check=True)
         found = golden(version)
         (folder / "journey.json").write_text(journey_json(found.journey(), found.topology), encoding="utf-8")
 

@@ -148,7 +148,7 @@ def test_a_connection_with_too_many_frames_gets_a_line_not_half_a_story() -> Non
 def test_a_glimpse_counts_what_the_whole_frame_would(tmp_path: Path) -> None:
     said = "".join(explain(FOREIGN / "tls13-psk.pcapng", None, NO_LAB, Style(), Form.LADDER, Bounds(stories=1)))
     assert "1 more connections, in a line each" in said
-    assert "#27 127.0.0.1:" in said
+    assert "#28 127.0.0.1:" in said
     assert "23 frames" in said
     assert "1 requests" in said
 

@@ -10,7 +10,7 @@ import pytest
 from golden_visits import VERSIONS, VISITS
 from observer.dissect import DissectionError
 from observer.topology import LINKS
-from observer.tshark import WarmTshark, _command, dissect_file
+from observer.tshark import WarmTshark, command_of, dissect_file
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark on this machine; make test has one")
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshar
 @pytest.mark.parametrize("link", LINKS)
 def test_tshark_still_prints_the_golden_lines(version: str, link: str) -> None:
     folder = VISITS / f"http{version}"
-    printed = subprocess.run(_command(str(folder / f"{link}.pcapng")), capture_output=True, check=True).stdout
+    printed = subprocess.run(command_of(str(folder / f"{link}.pcapng")), capture_output=True, check=True).stdout
     assert printed.decode() == (folder / f"{link}.tsv").read_text(encoding="utf-8")
 
 

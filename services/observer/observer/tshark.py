@@ -33,7 +33,7 @@ _Read = TypeVar("_Read")
 _NOT_ERRORS = ("Running as user",)
 
 
-def _command(source: str) -> list[str]:
+def command_of(source: str) -> list[str]:
     selected = [argument for name in FIELDS for argument in ("-e", name)]
     return [*_COMMAND, *selected, "-r", source]
 
@@ -86,7 +86,7 @@ class WarmTshark:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(_command("-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(command_of("-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def dissect_file(path: Path, keys: Path | None, link_of_interface: dict[str, str]) -> Iterator[Frame]:
@@ -108,7 +108,7 @@ def glimpse_file(
 def _of_file(path: Path, keys: Path | None, read: Callable[[Iterable[str]], Iterator[_Read]]) -> Iterator[_Read]:
     options = ["-o", f"tls.keylog_file:{keys}"] if keys else []
     with subprocess.Popen(
-        [*_command(str(path)), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command_of(str(path)), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         yield from read(process.stdout)

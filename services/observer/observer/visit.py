@@ -22,6 +22,7 @@ from observer.section import Section
 from observer.slicing import Recording
 from observer.spool import Spool
 from observer.steps import Journey, Visit
+from observer.stopwatch import Phase, Stopwatch
 from observer.topology import Topology
 from observer.tshark import WarmTshark
 
@@ -98,11 +99,12 @@ def _choice(name: str, value: Any, known: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A visit that was told and written."""
+    """A visit that was told and written. `phases` are what that took, from the last sentinel to the whole folder."""
 
     journey: Journey
     folder: Path
     frames: tuple[Frame, ...]
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,11 @@ class Observer:
         name = self.names.next()
         with self.section(name) as section:
             answer = self._send_client(name, request)
+            watch = Stopwatch()
             try:
-                return self._tell_of(name, request, answer, section.end())
+                with watch.phase("slice"):
+                    recordings = section.end()
+                return self._tell_of(name, request, answer, recordings, watch)
             except ValueError as fault:  # of the spool, the key logs, tshark's lines: each names its place
                 raise EvidenceError(f"visit {name}: {fault}") from fault
 
@@ -188,7 +193,12 @@ class Observer:
         return origin_secrets(self._places.keys, recordings)
 
     def _tell_of(
-        self, name: str, request: VisitRequest, answer: dict[str, Any], recordings: tuple[Recording, ...]
+        self,
+        name: str,
+        request: VisitRequest,
+        answer: dict[str, Any],
+        recordings: tuple[Recording, ...],
+        watch: Stopwatch,
     ) -> Done:
         client_secrets = parsed(answer["keylog"])
         told, client_files = client_report(name, request.url, request.http, request.tls, answer, client_secrets)
@@ -196,7 +206,9 @@ class Observer:
         # What was asked for all at once has no parts that follow each other: it is told as one visit's resources.
         parts = () if request.parallel else request.more_urls
         told = with_more_urls(told, parts, follows)
-        return self._tell(told, client_files, recordings, client_secrets + self.secrets_of(recordings))
+        with watch.phase("keys"):
+            secrets = client_secrets + self.secrets_of(recordings)
+        return self._tell(told, client_files, recordings, secrets, watch)
 
     def _tell(
         self,
@@ -204,11 +216,17 @@ class Observer:
         client_files: Mapping[str, bytes],
         recordings: tuple[Recording, ...],
         secrets: tuple[Secret, ...],
+        watch: Stopwatch,
     ) -> Done:
-        frames = frames_of(recordings, secrets, self._topology, lambda capture: self._tshark.dissect(capture, {}))
-        told = journey(visit, frames, [recording.capture for recording in recordings], self._topology)
-        folder = captures.write(self._places.captures, told, frames, recordings, secrets, self._topology, client_files)
-        return Done(told, folder, tuple(frames))
+        with watch.phase("dissect"):
+            frames = frames_of(recordings, secrets, self._topology, lambda capture: self._tshark.dissect(capture, {}))
+        with watch.phase("tell"):
+            told = journey(visit, frames, [recording.capture for recording in recordings], self._topology)
+        with watch.phase("write"):
+            folder = captures.write(
+                self._places.captures, told, frames, recordings, secrets, self._topology, client_files
+            )
+        return Done(told, folder, tuple(frames), watch.phases)
 
     def _send_client(self, name: str, request: VisitRequest) -> dict[str, Any]:
         wanted = {

@@ -129,6 +129,7 @@ def _drawn(done: Done, style: Style, topology: Topology, *, every_frame: bool) -
 def _answer(done: Done, told: str, public_url: str) -> dict[str, Any]:
     return {
         "folder": f"captures/{done.folder.name}",
+        "phases_ns": {phase.name: phase.duration_ns for phase in done.phases},
         "viewer": f"{public_url}/visits/{done.folder.name}/",
         "ladder": told,
         "exit_code": done.journey.visit.exit_code,
