@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import Request, urlopen
 
 import docker
 
@@ -63,9 +64,27 @@ class Bench:
 
     def tap(self, *arguments: str) -> dict[str, dict[str, Any]]:
         """tap_rate.py in a container with a network of its own."""
-        output = self._docker.containers.run(
+        found: dict[str, dict[str, Any]] = json.loads(self._alone("tap_rate.py", *arguments))
+        return found
+
+    def explain(self) -> dict[str, Any]:
+        """explain_rate.py in a container with a network of its own."""
+        found: dict[str, Any] = json.loads(self._alone("explain_rate.py"))
+        return found
+
+    def visit_phases(self, http: str) -> dict[str, int]:
+        """What one visit took the observer, by phase, in nanoseconds, from the last sentinel to the whole folder."""
+        url = f"http://{os.environ['ADDR_OBSERVER_CONTROL']}:8000/api/visits"
+        request = Request(url, json.dumps({"http": http}).encode(), {"Content-Type": "application/json"})
+        with urlopen(request, timeout=60) as answer:
+            found: dict[str, int] = json.loads(answer.read())["phases_ns"]
+        return found
+
+    def _alone(self, program: str, *arguments: str) -> bytes:
+        """What a program of this folder prints in a container with a network of its own, and room for captures."""
+        output: bytes = self._docker.containers.run(
             self._image,
-            ["python3", "-B", "/lab/lab_tests/bench/tap_rate.py", *arguments, "--folder", "/out"],
+            ["python3", "-B", f"/lab/lab_tests/bench/{program}", *arguments, "--folder", "/out"],
             remove=True,
             user="0:0",
             network_mode="none",
@@ -75,8 +94,7 @@ class Bench:
             volumes={self._host_path["/lab"]: {"bind": "/lab", "mode": "ro"}},
             stderr=False,
         )
-        found: dict[str, dict[str, Any]] = json.loads(output)
-        return found
+        return output
 
     def resolver(self) -> dict[str, Any]:
         """resolver_rate.py from a neighbour of the resolver, with unbound as another."""
@@ -203,12 +221,40 @@ def site_rows(bench: Bench) -> Iterator[Row]:
     yield Row("site through HAProxy / both origins direct at once", told.format(**two), "", None)
 
 
+def explain_rows(bench: Bench) -> Iterator[Row]:
+    found = bench.explain()
+    packets = f"{found['packets']:,} packets"
+    told = f"{found['ratio']:.2f} ({found['explain_s']} against {found['tshark_s']} s)"
+    yield Row(f"explain, {packets}: time / its tshark pass", told, "at most 1.15", found["ratio"] <= 1.15)
+    scaled = f"scaled from {found['pyshark_packets']:,} packets"
+    told = f"{found['of_pyshark']:.3f} ({found['explain_s']} against {found['pyshark_s']} s, {scaled})"
+    yield Row(f"explain, {packets}: time / pyshark's", told, "at most 0.1", found["of_pyshark"] <= 0.1)
+    told = f"{found['own_mib']} and {found['many_own_mib']} MiB"
+    sizes = f"{found['packets']:,} and {found['many_packets']:,} packets"
+    met = found["many_own_mib"] <= 1.25 * found["own_mib"]
+    yield Row(f"explain's own memory, {sizes}", told, "bounded: at most a quarter more", met)
+    yield Row(f"its tshark's memory, {sizes}", f"{found['tshark_mib']} and {found['many_tshark_mib']} MiB", "", None)
+
+
+def phases_rows(bench: Bench) -> Iterator[Row]:
+    bench.visit_phases("2")  # the first one warms up
+    runs = [bench.visit_phases("2") for _ in range(9)]
+    runs.sort(key=lambda run: sum(run.values()))
+    median = runs[len(runs) // 2]
+    parts = ", ".join(f"{name} {ns / 1e6:.0f}" for name, ns in median.items())
+    total = sum(median.values())
+    told = f"{total / 1e6:.0f} ms ({parts})"
+    yield Row("visit: last sentinel to the whole folder, warm", told, "at most 150 ms", total <= 150_000_000)
+
+
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "idle": idle_rows,
     "lossless": lossless_rows,
     "cost": cost_rows,
     "resolver": resolver_rows,
     "site": site_rows,
+    "explain": explain_rows,
+    "phases": phases_rows,
 }
 
 

@@ -138,6 +138,7 @@ class Connection:
 
 
 _CONNECTION_CLOSE = {0x1C, 0x1D}  # RFC 9000, section 19.19
+_ENDS = int(TcpFlags.FIN | TcpFlags.RST)
 _GOAWAY = 7  # RFC 9113, section 6.8
 _CLOSE_NOTIFY = 0  # RFC 8446, section 6.1
 
@@ -151,7 +152,7 @@ def closing_words(frame: Frame) -> tuple[str, ...]:
         words.append("close_notify")
     if frame.quic and _CONNECTION_CLOSE & set(frame.quic.frame_types):
         words.append("CONNECTION_CLOSE")
-    if frame.tcp:
+    if frame.tcp and int(frame.tcp.flags) & _ENDS:  # an enum's own arithmetic is slow, and most segments end nothing
         words += [flag.name for flag in (TcpFlags.FIN, TcpFlags.RST) if frame.tcp.flags & flag and flag.name]
     return tuple(words)
 

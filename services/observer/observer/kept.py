@@ -25,14 +25,14 @@ _TCP, _QUIC = Transport.TCP.value, Transport.QUIC.value
 _FOLLOWERS = (
     2  # frames without a message that are kept behind one with: the first bytes of an answer, and who sent them
 )
-_OPENING = TcpFlags.SYN | TcpFlags.FIN | TcpFlags.RST
+_OPENING = int(TcpFlags.SYN | TcpFlags.FIN | TcpFlags.RST)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The most that is kept: connections with their frames, frames in all, frames outside of connections, counts."""
 
-    stories: int = 100
+    stories: int = 50
     frames: int = 50_000
     loose: int = 20_000
     counted: int = 10_000
@@ -82,7 +82,7 @@ class Track:
         self.bytes += frame.length
         if frame.tls or frame.quic or frame.http:
             self.seal.add(frame)
-        if not self.closed_by and (frame.quic or frame.tls or (frame.tcp and frame.tcp.flags & _OPENING)):
+        if not self.closed_by and (frame.quic or frame.tls or (frame.tcp and int(frame.tcp.flags) & _OPENING)):
             self.closed_by = closing_words(frame)
         for message in frame.http:
             self.requests += message.is_request
@@ -241,4 +241,4 @@ def _tells(frame: Frame) -> bool:
         return True
     if frame.quic and (set(frame.quic.packet_types) != {QuicPacketType.ONE_RTT} or frame.quic.close):
         return True
-    return bool(frame.tcp and frame.tcp.flags & _OPENING)
+    return bool(frame.tcp and int(frame.tcp.flags) & _OPENING)
