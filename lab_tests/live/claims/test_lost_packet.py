@@ -13,13 +13,14 @@ from observer.deliveries import Delivery, quic_deliveries, tcp_deliveries
 from observer.messages import Frame, StreamData
 from versions import FAR_AWAY, ask
 
-URLS = [f"{SITE}bytes/5000?n={n}" for n in range(1, 41)]
-"""Forty streams of four or five packets each: whenever one packet is lost, others are under way."""
+URLS = [f"{SITE}bytes/15000?n={n}" for n in range(1, 41)]
+"""Forty streams of some eleven packets each: whenever one packet is lost, others are under way."""
 LOSSES = {
-    "2": "drop the 30th data segment from balancer port 443 to client",
-    "3": "drop the 30th data datagram from balancer port 443 to client",
+    "2": "drop the 120th data segment from balancer port 443 to client",
+    "3": "drop the 120th data datagram from balancer port 443 to client",
 }
-"""What the isp does: late enough that handshake and first flight are over."""
+"""What the isp does. So late because flights are long by then: what follows a packet within its flight belongs to many
+streams."""
 
 
 def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Connection, Connection]:
