@@ -169,3 +169,13 @@ def test_all_versions_are_compared_on_the_same_resources(lab: Lab) -> None:
     assert (folder / "comparison.html").read_text(encoding="utf-8").count('<tr><th scope="row">') == 10
     journey = Visited(folder, 0).journey
     assert len(journey["resources"]) == 10
+
+
+def test_several_resources_are_drawn_as_a_waterfall_below_the_ladder(lab: Lab) -> None:
+    told = lab.ask_observer({"url": f"{SITE}bytes/1000 {SITE}bytes/2000", "columns": 100})["ladder"].splitlines()
+    axis = next(number for number, line in enumerate(told) if "at ms" in line and "took ms" in line)
+    assert [line.split()[:3] for line in told[axis + 1 : axis + 3]] == [
+        ["GET", "/bytes/1000", "200"],
+        ["GET", "/bytes/2000", "200"],
+    ]
+    assert not [line for line in lab.ask_observer({})["ladder"].splitlines() if "at ms" in line]

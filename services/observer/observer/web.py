@@ -19,6 +19,8 @@ from observer.open_recordings import OpenRecordings
 from observer.style import Style
 from observer.topology import Topology
 from observer.visit import Done, EvidenceError, Observer, VisitRequest
+from observer.waterfall import waterfall
+from observer.waterfall_text import waterfall_text
 
 _OWN_NAMES = ("127.0.0.1", "localhost")
 
@@ -123,7 +125,10 @@ def _style(wanted: dict[str, Any]) -> Style:
 def _drawn(done: Done, style: Style, topology: Topology, *, every_frame: bool) -> str:
     if every_frame:
         return frame_ladder(done.frames, done.journey, topology, style)
-    return ladder(done.journey, style)
+    rows = waterfall(done.journey, done.frames, topology)
+    # One resource's phases are the steps' own times.
+    several = f"\n{waterfall_text(rows, style)}\n" if len(rows) > 1 else ""
+    return ladder(done.journey, style) + several
 
 
 def _answer(done: Done, told: str, public_url: str) -> dict[str, Any]:
