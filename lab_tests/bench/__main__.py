@@ -23,6 +23,8 @@ from urllib.request import Request, urlopen
 import docker
 
 IDLE_SECONDS = 30
+GLASSBOX_ROUNDS = 30
+SITE = "https://parseltongue.co.in/"
 UNBOUND = """
 server:
   interface: 0.0.0.0
@@ -112,6 +114,19 @@ class Bench:
             command += ["--origin", f"{os.environ[f'ADDR_{origin}_BACKEND']}:8443"]
         found: dict[str, Any] = json.loads(self._measure(["edge", "backend"], command))
         return found
+
+    def visit_s(self, program: str) -> float:
+        """Seconds from asking the client's agent for a visit by `program` (TLS 1.3, HTTP/1.1) to its answer."""
+        wanted = {"id": "bench", "urls": [SITE], "with": program, "http": "1.1", "tls": "1.3"}
+        url = f"http://{os.environ['ADDR_CLIENT_CONTROL']}:8000/visits"
+        asked = Request(url, json.dumps(wanted).encode())
+        began = time.monotonic()
+        with urlopen(asked, timeout=30) as answer:
+            told = json.load(answer)
+        took = time.monotonic() - began
+        if told["exit_code"]:
+            raise SystemExit(f"bench: {program}: {told['error']}")
+        return took
 
     def memory(self, host: str | None = None) -> int:
         """Bytes in use, page cache that can go not counted; of one host, or of all."""
@@ -247,6 +262,14 @@ def phases_rows(bench: Bench) -> Iterator[Row]:
     yield Row("visit: last sentinel to the whole folder, warm", told, "at most 150 ms", total <= 150_000_000)
 
 
+def glassbox_rows(bench: Bench) -> Iterator[Row]:
+    rounds = [(bench.visit_s("glassbox"), bench.visit_s("curl")) for _ in range(GLASSBOX_ROUNDS)]
+    ours, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = statistics.median(our / their for our, their in rounds)
+    told = f"{ratio:.2f} ({ours * 1000:.1f} against {theirs * 1000:.1f} ms; {GLASSBOX_ROUNDS} rounds)"
+    yield Row("a visit by the glass box / by curl", told, "at most 3", ratio <= 3)
+
+
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "idle": idle_rows,
     "lossless": lossless_rows,
@@ -255,6 +278,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "site": site_rows,
     "explain": explain_rows,
     "phases": phases_rows,
+    "glassbox": glassbox_rows,
 }
 
 

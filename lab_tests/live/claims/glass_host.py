@@ -27,12 +27,12 @@ class GlassHost:
         self._container = container
 
     def told(self) -> list[dict[str, Any]]:
-        """What it said of each connection that ended: `end`, and `intermediates` by name."""
+        """What it said of each TLS connection that ended: `end`, and `intermediates` by name."""
         lines = [json.loads(line) for line in self._container.logs(stderr=False).decode().splitlines()]
         return [
-            {"end": line["end"], "intermediates": {n: bytes.fromhex(v) for n, v in line.get("intermediates", [])}}
+            {"end": line["end"], "intermediates": {name: bytes.fromhex(value) for name, value in line["intermediates"]}}
             for line in lines
-            if "end" in line
+            if line.get("intermediates")
         ]
 
 
