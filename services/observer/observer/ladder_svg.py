@@ -18,7 +18,7 @@ from observer.style import milliseconds
 from observer.topology import Topology
 
 _TIMES, _COLUMN, _WORDS = 94, 92, 345
-_ROW, _LINE, _WRAP, _LINES, _PAGE = 46, 13, 54, 3, 1280
+_ROW, _LINE, _WRAP, _LINES, _PAGE = 46, 13, 54, 8, 1280
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,15 @@ class SvgLadder:
         """A drawing of its own for each message: between two of them a printer may turn the page."""
         first, told = message.frames[0], clean(said(step, message, self.topology))
         lines = textwrap.wrap(told, _WRAP, max_lines=_LINES, placeholder="…")
-        above = (len(lines) - 1) * _LINE // 2
+        above = min((len(lines) - 1) * _LINE // 2, _LINE)
+        foot = max(_ROW, 24 - above + len(lines) * _LINE)
         texts = "".join(
             f'<text x="{self._said}" y="{24 - above + n * _LINE}">{text(line)}</text>' for n, line in enumerate(lines)
         )
-        lifelines = "".join(f'<path d="M{_x(index)} 0V{_ROW}"/>' for index in range(len(self.hosts)))
+        lifelines = "".join(f'<path d="M{_x(index)} 0V{foot}"/>' for index in range(len(self.hosts)))
         arrows = "".join(self._arrow(frame, frame.number in message.uncited) for frame in message.frames)
         return (
-            f'<svg viewBox="0 0 {self.width} {_ROW}" role="img"><title>{text(told)}</title>'
+            f'<svg viewBox="0 0 {self.width} {foot}" role="img"><title>{text(told)}</title>'
             f'<g class="life">{lifelines}</g>'
             f'<text class="gutter" x="{_TIMES - 12}" y="20">{self._since(first)} ms</text>'
             f'<text class="gutter faint" x="{_TIMES - 12}" y="33">{first.length} bytes</text>{arrows}{texts}</svg>'
