@@ -51,6 +51,11 @@ def test_vlan_zero_with_priority_zero_is_a_tag_too(build: Any) -> None:
     assert packet.data == ADDRESSES + b"\x81\x00\x00\x00\x08\x00"
 
 
+def test_a_vlan_tag_of_more_than_sixteen_bits_is_refused(build: Any) -> None:
+    with pytest.raises(FormatError, match="tag control information of 0x10000"):
+        packets(build.block([build.frame(ADDRESSES + b"\x08\x00", vlan=0x10000)]))
+
+
 def test_a_block_cut_short_anywhere_is_refused(build: Any) -> None:
     block = build.block([b"a" * 60, b"b" * 60])
     for kept in range(len(block)):

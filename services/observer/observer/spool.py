@@ -134,6 +134,8 @@ def packets_in(link: str, block: memoryview) -> Iterator[Packet]:
             raise FormatError(f"frame {number} of {count}: {kept} bytes at {start} pass the block's end at {used}")
         data = bytes(block[start : start + kept])
         if status & STATUS_VLAN_VALID:
+            if tci > 0xFFFF:  # linux/if_packet.h gives it 32 bits, IEEE 802.1Q 16
+                raise FormatError(f"frame {number} of {count}: tag control information of {tci:#x}")
             tag = (tpid if status & STATUS_VLAN_TPID_VALID else _DOT1Q).to_bytes(2, "big") + tci.to_bytes(2, "big")
             data = data[:12] + tag + data[12:]
             original += len(tag)

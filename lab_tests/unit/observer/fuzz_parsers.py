@@ -1,0 +1,88 @@
+"""One parser of our own under atheris, libFuzzer's coverage-guided fuzzer for Python.
+
+    python3 fuzz_parsers.py PARSER CORPUS [libFuzzer's options, such as -max_total_time=600 -seed=1]
+
+A parser may refuse any input by its own error; whatever else it raises is a finding, and libFuzzer writes the input
+down. `CORPUS` is a folder of inputs to begin with, where those that reach new code are kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["observer", "hostkit"]):
+    import io
+
+    from hostkit.spool_format import FormatError
+    from observer.capture_file import NoCaptureError, _ending
+    from observer.dissect import DissectionError, frames, frames_and_glimpses
+    from observer.flow import sighting
+    from observer.keylog import KeyLogError, parse
+    from observer.pcapng import PcapngError, read_blocks, read_packets
+    from observer.spool import Record, packets_in, records_in
+
+
+def pcapng(data: bytes) -> None:
+    list(read_blocks(io.BytesIO(data)))
+    list(read_packets(io.BytesIO(data)))
+
+
+def capture_file(data: bytes) -> None:
+    _ending(io.BytesIO(data), data[:4])
+
+
+def spool(data: bytes) -> None:
+    for part in records_in(data, 0):
+        if isinstance(part, Record):
+            list(packets_in("home", part.block))
+
+
+def keylog(data: bytes) -> None:
+    parse(data)
+
+
+def flow(data: bytes) -> None:
+    sighting(data)
+
+
+def dissect(data: bytes) -> None:
+    lines = data.decode("utf-8", errors="replace").split("\n")
+    list(frames(lines, {}))
+    list(frames_and_glimpses(lines, {}, lambda link, stream: stream % 2 == 0))
+
+
+def planted(data: bytes) -> None:
+    """A defect four branches deep: that it is found shows that coverage guides the search."""
+    if data[:1] == b"e" and data[1:2] == b"i" and data[2:3] == b"g" and data[3:4] == b"h":
+        raise ZeroDivisionError("the planted defect")
+
+
+REFUSALS = (PcapngError, NoCaptureError, FormatError, KeyLogError, DissectionError)
+PARSERS: dict[str, Callable[[bytes], None]] = {
+    parser.__name__: parser for parser in (pcapng, capture_file, spool, keylog, flow, dissect, planted)
+}
+
+
+def main() -> None:
+    name, corpus, *options = sys.argv[1:]
+    parser = PARSERS[name]
+    if name == "planted":
+        parser = atheris.instrument_func(parser)
+
+    def one(data: bytes) -> None:
+        try:
+            parser(data)
+        except REFUSALS:
+            return
+
+    Path(corpus).mkdir(exist_ok=True)
+    atheris.Setup([sys.argv[0], corpus, *options], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
