@@ -49,6 +49,23 @@ def test_a_browser_asks_for_nothing_but_the_site(lab: Lab) -> None:
     assert reached == {lab.topology.address("balancer", "edge")}
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_glass_box_visit_is_told_as_any_other_and_decrypts_with_what_it_tells(lab: Lab, version: str) -> None:
+    visited = lab.visit(with_="glassbox", tls=version)
+    assert visited.exit_code == 0, visited.journey["visit"]["error"]
+    assert visited.step("TLS")["facts"]["version"] == f"TLS {version}"
+    assert visited.step("request")["status"] == visited.step("response")["status"] == "seen", (
+        "its key log opens its frames"
+    )
+    assert visited.step("rendering")["status"] == "absent"
+    told = (visited.folder / "secrets.txt").read_text(encoding="ascii")
+    names = {line.split()[0] for line in told.splitlines() if not line.startswith("#")}
+    assert {"client_private_value", "shared_secret", "master_secret", "client_verify_data"} <= names
+    keys = (visited.folder / "keys.log").read_text(encoding="ascii")
+    secret = "CLIENT_RANDOM" if version == "1.2" else "CLIENT_TRAFFIC_SECRET_0"
+    assert any(line.startswith(secret) and line.split()[2] in told for line in keys.splitlines())
+
+
 def test_visits_at_the_same_time_do_not_mix(lab: Lab) -> None:
     versions = ["1.1", "2", "3", "2"]
     paths = [f"bytes/{1000 + number}" for number in range(len(versions))]

@@ -118,7 +118,7 @@ class Client12:
         if is_dhe:
             group = FiniteField(offered.p, offered.g)
             check_field(group)
-        elif offered.group in (Group.X25519, Group.SECP256R1):
+        elif offered.group in self._offered_curves():
             group = Group(offered.group)
         else:
             text = f"ServerKeyExchange: namedcurve: {offered.group}, which was not offered"
@@ -128,6 +128,11 @@ class Client12:
         self._layer.ledger.note("server_public_value", "RFC 5246, 7.4.3", offered.public_value)
         self._transcript.add(message)
         return _State.WAIT_REQUEST_OR_DONE
+
+    def _offered_curves(self) -> list[int]:
+        offered = find(self._begun.hello.client_hello.extensions, Extension.SUPPORTED_GROUPS)
+        groups = ext.read_numbers(offered, "supported_groups") if offered else ()
+        return [group for group in groups if group in (Group.X25519, Group.SECP256R1)]
 
     def _on_certificate_request(self, message: Handshake) -> _State:
         self._is_asked_for_certificate = True

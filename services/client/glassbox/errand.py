@@ -229,7 +229,7 @@ class _Runner:
             if not line.is_usable and not response.is_complete:
                 response.end()
         line.is_usable = line.is_usable and response.keeps_connection
-        fetched.head, fetched.body = response.head, response.body
+        fetched.head, fetched.body = response.head, bytes(response.body)
 
 
 @contextmanager

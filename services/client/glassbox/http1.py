@@ -37,9 +37,9 @@ class Response:
 
     def __init__(self, method: str) -> None:
         self._method = method
-        self._data = b""
+        self._data = bytearray()
         self.head: Head | None = None
-        self.body = b""
+        self.body = bytearray()
         self.is_complete = False
         self._length: int | None = None
         self._is_chunked = False
@@ -48,8 +48,9 @@ class Response:
         """Raises HttpFault."""
         self._data += data
         while self.head is None and b"\r\n\r\n" in self._data:
-            text, _, self._data = self._data.partition(b"\r\n\r\n")
-            head = _read_head(text)
+            end = self._data.index(b"\r\n\r\n")
+            head = _read_head(bytes(self._data[:end]))
+            del self._data[: end + 4]
             if head.status >= 200:
                 self._begin(head)
         if self.head is None:
@@ -59,10 +60,11 @@ class Response:
         if self._is_chunked:
             self._take_chunks()
         else:
-            self.body, self._data = self.body + self._data, b""
+            self.body += self._data
+            self._data.clear()
             self.is_complete = self._length is not None and len(self.body) >= self._length
             if self._length is not None:
-                self.body = self.body[: self._length]
+                del self.body[self._length :]
 
     def end(self) -> None:
         """The peer sends no more. Raises HttpFault if that cuts the response short."""
@@ -97,19 +99,23 @@ class Response:
     def _take_chunks(self) -> None:
         """RFC 9112, 7.1; trailers are dropped."""
         while not self.is_complete and b"\r\n" in self._data:
-            line, _, rest = self._data.partition(b"\r\n")
+            start = self._data.index(b"\r\n") + 2
+            line = bytes(self._data[: start - 2])
             try:
                 size = int(line.split(b";")[0], 16)
             except ValueError:
                 raise HttpFault(f"chunk size: expected hexadecimal digits, found {line!r:.40}") from None
             if size == 0:
+                rest = bytes(self._data[start:])
                 self.is_complete = rest.startswith(b"\r\n") or b"\r\n\r\n" in rest
                 return
-            if len(rest) < size + 2:
+            end = start + size
+            if len(self._data) < end + 2:
                 return
-            if rest[size : size + 2] != b"\r\n":
+            if self._data[end : end + 2] != b"\r\n":
                 raise HttpFault("chunk: no line end after it")
-            self.body, self._data = self.body + rest[:size], rest[size + 2 :]
+            self.body += self._data[start:end]
+            del self._data[: end + 2]
 
 
 def _read_head(text: bytes) -> Head:
