@@ -1,6 +1,6 @@
 #!/bin/sh
-# `make explain PCAP=file [KEYS=file] [FRAMES=1 | JSON=1 | HTML=page.html] [ASCII=1]`: tell any capture's story. Needs no running lab: the observer's image reads the
-# files, with no network.
+# `make explain PCAP=file [KEYS=file] [FRAMES=1 | JSON=1 | HTML=page.html] [ASCII=1]`: tell any capture's story. Needs no
+# running lab: the observer's image reads the files, with no network.
 set -eu
 . services/base/make/progress.sh
 
@@ -9,9 +9,8 @@ for file in "$EXPLAIN_PCAP" ${EXPLAIN_KEYS:+"$EXPLAIN_KEYS"}; do
     [ -f "$file" ] || fail "$file: there is no such file"
     [ -r "$file" ] || fail "$file: $(id -un) may not read it"
 done
-for flag in FRAMES JSON ASCII; do
-    eval "value=\${EXPLAIN_$flag:-}"
-    case $value in '' | 0 | 1) ;; *) fail "$flag=$value: expected $flag=1, or leave it out" ;; esac
+for flag in "FRAMES=${EXPLAIN_FRAMES:-}" "JSON=${EXPLAIN_JSON:-}" "ASCII=${EXPLAIN_ASCII:-}"; do
+    case ${flag#*=} in '' | 0 | 1) ;; *) fail "$flag: expected ${flag%%=*}=1, or leave it out" ;; esac
 done
 [ "${EXPLAIN_ASCII:-}" != 0 ] || EXPLAIN_ASCII=''
 form='' forms=0
