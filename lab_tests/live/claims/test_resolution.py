@@ -160,10 +160,9 @@ def test_what_does_not_exist_is_remembered_too(lab: Lab, experiment: Experiment)
     """Is a name that does not exist asked for again each time, and for how long is it remembered?"""
     name = f"{unheard_of()}.{TWIN}"
     with lab.recording("a name that does not exist, until it is forgotten") as recording:
-        with lab.recording("twice in a row") as twice:
-            ask(lab, name)
-            ask(lab, name)
-        deadline = time.monotonic() + 10
+        ask(lab, name)
+        ask(lab, name)
+        deadline = time.monotonic() + 15
         ttls: list[int] = []
         while len(ttls) < 2 or ttls[-1] <= ttls[-2]:
             assert time.monotonic() < deadline, f"it is never forgotten: {ttls}"
@@ -173,22 +172,23 @@ def test_what_does_not_exist_is_remembered_too(lab: Lab, experiment: Experiment)
             time.sleep(0.5)  # the pace of the questions, so that the capture stays short
 
     experiment.asked(f"{name} twice, then twice a second until the resolver asks for it again")
-    found = answers(twice, name)
-    assert [answer.response_code for _, answer in found] == [NXDOMAIN, NXDOMAIN]
-    experiment.saw("both answers are NXDOMAIN", twice, [frame for frame, _ in found])
-    asked = [f for f in frames_of(walk(twice, lab)) if f.dns and f.dns.name == name and not f.dns.is_response]
-    assert asked and all(f.time_ns < found[0][0].time_ns for f in asked)
-    experiment.control("the name's servers were asked before the first answer, not after it", twice, asked)
+    found = answers(recording, name)
+    first_ns, second_ns = found[0][0].time_ns, found[1][0].time_ns
+    assert {answer.response_code for _, answer in found} == {NXDOMAIN}
+    experiment.saw("every answer is NXDOMAIN", recording, [frame for frame, _ in found])
+    of_name = [f for f in frames_of(walk(recording, lab)) if f.dns and f.dns.name == name]
+    asked, later = [f for f in of_name if f.time_ns < first_ns], [f for f in of_name if f.time_ns > second_ns]
+    assert asked and len(asked) + len(later) == len(of_name)
+    experiment.control("the name's servers were asked before the first answer, not for the second", recording, asked)
     soa = found[0][1].authorities[0]
     assert (soa.type, soa.ttl <= 3) == ("SOA", True)
-    experiment.saw(f"the SOA in the answer bounds its memory: {soa.ttl} s (RFC 2308)", twice, found[0][0])
-    later = [
-        f for f in frames_of(walk(recording, lab)) if f.dns and f.dns.name == name and f.time_ns > found[1][0].time_ns
-    ]
+    experiment.saw(f"the SOA in the answer bounds its memory: {soa.ttl} s (RFC 2308)", recording, found[0][0])
     assert 2 <= len(later) <= 3
-    waited_s = (later[0].time_ns - found[0][0].time_ns) / 1e9
-    assert 2 <= waited_s < 8
-    experiment.saw(f"{waited_s:.1f} s later the resolver asked again", recording, later)
+    remembered_s = [(f.time_ns - first_ns) / 1e9 for f, _ in found if f.time_ns < later[0].time_ns]
+    assert remembered_s[-1] < 3.5, "it was remembered for longer than the zone allows"
+    waited_s = (later[0].time_ns - first_ns) / 1e9
+    assert waited_s > 1.5  # less than a second left is no life left: 2 s at least, by the resolver's clock
+    experiment.saw(f"{waited_s:.1f} s after the first answer the resolver asked again", recording, later)
 
 
 @pytest.mark.claim("L3")

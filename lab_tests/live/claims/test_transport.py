@@ -132,6 +132,27 @@ def test_a_lost_segment_is_sent_again(lab: Lab, experiment: Experiment, sender: 
 
 
 @pytest.mark.claim("M1")
+def test_one_segment_in_ten_may_be_lost(lab: Lab, experiment: Experiment) -> None:
+    """Do the bytes arrive whole if segments are lost again and again, in both directions?"""
+    sentence = "lose 10 % of every data segment between client and echo with seed 7"
+    with lab.recording(sentence) as recording, lab.faults(sentence) as faults:
+        reply = echo_over_tcp(lab, LETTER)
+
+    experiment.asked(f"send {len(LETTER)} bytes to the echo and read them back; {sentence}")
+    assert reply == LETTER
+    lost = faults.touched(recording)
+    assert len(lost) >= 3
+    assert all(touched.sent == () for touched in lost)
+    experiment.saw(f"{len(lost)} segments reached the isp and went no further", recording, [t.arrived for t in lost])
+    for touched in lost:
+        assert repeats(recording.on(touched.arrived.link), touched.arrived), f"never sent again: {touched.touch}"
+    for host in ("client", "echo"):
+        far = sent_by(lab, host, recording.on("edge" if host == "client" else "home"))
+        assert stream_of_bytes(recording, far) == LETTER
+        experiment.control(f"what {host} sent arrived whole", recording, [f for f in far if f.tcp and f.tcp.length])
+
+
+@pytest.mark.claim("M1")
 def test_a_damaged_segment_counts_as_lost(lab: Lab, experiment: Experiment) -> None:
     """Does a segment with a wrong checksum reach the application?"""
     sentence = "corrupt the 5th data segment from echo to client"
