@@ -43,7 +43,9 @@ def request_step(scene: Scene) -> Step:
     )
     evidence = [Evidence(e.link, e.request_frame.number, f"{facts.method} {facts.path}") for e in [*front, *back[:1]]]
     last = back[0].request_frame if back else front[-1].request_frame
-    summary = f"{facts.method} {facts.path} over {facts.version}"
+    trips = facts.round_trips_before
+    waited = f", after {trips} round trip{'s' if trips > 1 else ''}" if trips else ""
+    summary = f"{facts.method} {facts.path} over {facts.version}{waited}"
     step = scene.seen(StepName.REQUEST, summary, exchange.request_frame, last, facts, evidence)
     return (
         replace(step, inside=_inside_balancer(front[-1].request_frame, back[0].request_frame, back[0], scene))
