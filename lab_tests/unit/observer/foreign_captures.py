@@ -1,8 +1,8 @@
 """Captures that no lab made: what else a person may put before `explain`, each with one odd thing in it.
 
-`foreign/<name>.pcapng` was recorded once on a loopback link, its keys inside; `<name>.tsv` is what tshark 4.4 printed
-for it. `record_again` makes them anew, as root, where openssl and tshark are: the tests' container has both, and may
-open a packet socket when it is given NET_RAW.
+`foreign/<name>.pcapng` was recorded once on a loopback link, its keys inside, or crafted; `<name>.tsv` is what tshark
+4.4 printed for it. `record_again` makes them anew, as root, where openssl and tshark are: the tests' container has
+both, and may open a packet socket when it is given NET_RAW.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from observer import dissect
 from observer.messages import Frame
@@ -24,6 +26,13 @@ from observer.pcapng import Writer
 from observer.tshark import command_of
 
 FOREIGN = Path(__file__).parent / "foreign"
+# scapy's own types do not allow what scapy allows.
+_inet: Any = import_module("scapy.layers.inet")
+_l2: Any = import_module("scapy.layers.l2")
+IP, TCP, Ether, Dot1Q = _inet.IP, _inet.TCP, _l2.Ether, _l2.Dot1Q
+IPv6: Any = import_module("scapy.layers.inet6").IPv6
+Raw: Any = import_module("scapy.packet").Raw
+
 _PORT = 4433
 _ETH_P_ALL = 3
 _SO_TIMESTAMPNS = 35  # socket(7): when each frame arrived, as struct timespec
@@ -110,6 +119,88 @@ def _by_openssl(server: tuple[str, ...], *visits: tuple[str, ...]) -> Callable[[
     return record
 
 
+# ---------------------------------------------------------------- crafting
+
+_REQUEST = b"GET /one HTTP/1.1\r\nHost: a.example\r\nX-N: 1\r\n\r\n"
+_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n" + b"x" * 3000
+
+
+def _exchange(client: str, server: str, port: int = 40000) -> list[Any]:
+    """IP packets of one HTTP exchange in the clear, opened and closed: a response of three segments."""
+    there = {"sport": port, "dport": 80}
+    back = {"sport": 80, "dport": port}
+    ip = IPv6 if ":" in client else IP
+    asked, parts = 101 + len(_REQUEST), [_RESPONSE[n : n + 1200] for n in range(0, len(_RESPONSE), 1200)]
+    end = 501 + len(_RESPONSE)
+    packets = [
+        ip(src=client, dst=server) / TCP(**there, seq=100, flags="S"),
+        ip(src=server, dst=client) / TCP(**back, seq=500, ack=101, flags="SA"),
+        ip(src=client, dst=server) / TCP(**there, seq=101, ack=501, flags="A"),
+        ip(src=client, dst=server) / TCP(**there, seq=101, ack=501, flags="PA") / Raw(_REQUEST),
+    ]
+    for number, part in enumerate(parts):
+        packets.append(
+            ip(src=server, dst=client) / TCP(**back, seq=501 + 1200 * number, ack=asked, flags="A") / Raw(part)
+        )
+    packets += [
+        ip(src=client, dst=server) / TCP(**there, seq=asked, ack=end, flags="A"),
+        ip(src=client, dst=server) / TCP(**there, seq=asked, ack=end, flags="FA"),
+        ip(src=server, dst=client) / TCP(**back, seq=end, ack=asked + 1, flags="FA"),
+        ip(src=client, dst=server) / TCP(**there, seq=asked + 1, ack=end + 1, flags="A"),
+    ]
+    return packets
+
+
+def _crafted(frames: list[Any]) -> tuple[list[Packet], bytes]:
+    """The frames a millisecond apart, without keys."""
+    data = [bytes(frame) for frame in frames]
+    return [Packet(1_700_000_000_000_000_000 + n * 1_000_000, 0, d, len(d)) for n, d in enumerate(data)], b""
+
+
+def _framed(packets: list[Any], *tags: int) -> list[Any]:
+    frames = []
+    for packet in packets:
+        frame = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        for tag in tags:
+            frame = frame / Dot1Q(vlan=tag)
+        frames.append(frame / packet)
+    return frames
+
+
+def _one_lost_and_repeated(packets: list[Any]) -> list[Any]:
+    """The response's second segment overtaken by its third, and sent again later."""
+    return [*packets[:5], packets[6], packets[5], packets[5], *packets[7:]]
+
+
+def _alternating(one: list[Any], other: list[Any]) -> list[Any]:
+    return [packet for pair in zip(one, other, strict=True) for packet in pair]
+
+
+def _fragmented(packets: list[Any]) -> list[Any]:
+    return [
+        piece for packet in packets for piece in (_inet.fragment(packet, 600) if packet.haslayer(Raw) else [packet])
+    ]
+
+
+_V4, _V6 = ("192.0.2.1", "192.0.2.80"), ("2001:db8::1", "2001:db8::80")
+CRAFTED: dict[str, Callable[[], list[Any]]] = {
+    "vlan-tags": lambda: _framed(_exchange(*_V4), 100, 7),
+    "ipv6": lambda: _framed(_exchange(*_V6)),
+    "fragments": lambda: _framed(_fragmented(_exchange(*_V4))),
+    "out-of-order": lambda: _framed(_one_lost_and_repeated(_exchange(*_V4))),
+    "start-cut-off": lambda: _framed(_exchange(*_V4)[3:]),
+    "end-cut-off": lambda: _framed(_exchange(*_V4)[:5]),
+    "two-at-once": lambda: _framed(
+        [p for pair in zip(_exchange(*_V4), _exchange(*_V4, 40001), strict=True) for p in pair]
+    ),
+    "unknown-protocol": lambda: [*_framed(_exchange(*_V4)), Ether(type=0x88CC) / Raw(b"\0" * 50)],
+}
+
+
+def _record_crafted(name: str) -> Callable[[Path], tuple[list[Packet], bytes]]:
+    return lambda folder: _crafted(CRAFTED[name]())
+
+
 _SAVE, _AGAIN = ("-sess_out", "{folder}/session"), ("-sess_in", "{folder}/session")
 RECORDINGS = {
     "tls12-session-id": _by_openssl(("-tls1_2", "-no_ticket"), _SAVE, _AGAIN),
@@ -117,6 +208,7 @@ RECORDINGS = {
     "tls13-psk": _by_openssl(("-tls1_3",), _SAVE, _AGAIN),
     "tls13-hello-retry": _by_openssl(("-tls1_3", "-groups", "P-384"), ("-groups", "X25519:P-384")),
     "tls13-refused": _by_openssl(("-tls1_3",), ("-verify_return_error",)),
+    **{name: _record_crafted(name) for name in CRAFTED},
 }
 
 

@@ -19,7 +19,7 @@ from observer.messages import Frame
 from observer.oddities import Oddities
 from observer.pcapng import BlockType
 from observer.sealed import sealed
-from observer.steps import Status, StepName
+from observer.steps import Journey, Status, StepName
 from observer.style import Style
 from observer.summary import header
 from observer.topology import NO_LAB
@@ -76,8 +76,8 @@ def test_a_hello_retry_request_is_not_taken_for_the_server_hello() -> None:
 
 
 def test_a_refusal_is_told_with_its_alert() -> None:
-    (told_of,) = journeys(foreign("tls13-refused"), NO_LAB)
-    assert "unknown_ca" in told_of.step(StepName.TLS).summary
+    (found,) = journeys(foreign("tls13-refused"), NO_LAB)
+    assert "unknown_ca" in found.step(StepName.TLS).summary
 
 
 @pytest.mark.parametrize(("name", "version"), [("tls13-psk", "TLS 1.3"), ("tls12-ticket", "TLS 1.2")])
@@ -100,6 +100,63 @@ def test_of_every_foreign_capture_something_is_told_and_nothing_is_absent_for_wa
     for journey in found:
         absent = [step.name for step in journey.steps if step.status is Status.ABSENT]
         assert set(absent) <= {StepName.TCP, StepName.TLS, StepName.RENDERING, StepName.KEPT_OPEN}
+
+
+# ---------------------------------------------------------------- odd things
+
+
+def told_of(name: str) -> tuple[list[str], list[Journey]]:
+    """What stands before the journeys of a capture, and the journeys."""
+    kept, oddities = Kept(Bounds()), Oddities()
+    read_into(kept, oddities, foreign(name))
+    end = ending(FOREIGN / f"{name}.pcapng")
+    stories, others = told(kept, NO_LAB, end)
+    assert others == []
+    return list(header(name, kept, oddities, end)), [story.journey for story in stories]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vlan-tags", ["11 frames in VLAN 100 in 7"]),
+        ("ipv6", []),
+        ("fragments", ["8 IP fragments; what they carry is told where the last one is (first: frame 5)"]),
+        (
+            "out-of-order",
+            [
+                "1 TCP segments behind a hole: what is missing before them comes later, or not at all (first: frame 6)",
+                "1 TCP segments out of order (first: frame 7)",
+                "1 TCP retransmissions (first: frame 8)",
+            ],
+        ),
+        ("start-cut-off", ["1 connections began before the capture did: what they agreed then is not in it"]),
+        ("unknown-protocol", ["1 frames of ethertype:lldp, which no step is told from"]),
+    ],
+)
+def test_an_odd_thing_is_named_and_the_exchange_told_all_the_same(name: str, words: list[str]) -> None:
+    lines, (found,) = told_of(name)
+    assert [line for line in words if f"- {line}" not in lines] == []
+    assert found.visit.url == "http://a.example/one"
+    assert found.step(StepName.RESPONSE).summary == "200, 3000 bytes"
+    opened = found.step(StepName.TCP).status
+    assert opened is (Status.UNKNOWN if name == "start-cut-off" else Status.SEEN)
+
+
+def test_an_ordinary_capture_has_nothing_odd() -> None:
+    lines, _ = told_of("ipv6")
+    assert len(lines) == 2, lines  # what it is, and that it has no statistics
+
+
+def test_an_answer_that_the_end_cuts_off_is_unknown() -> None:
+    lines, (found,) = told_of("end-cut-off")
+    assert any("1 of them in the middle of a request or its answer" in line for line in lines)
+    assert found.step(StepName.RESPONSE).status is Status.UNKNOWN
+
+
+def test_connections_at_the_same_time_do_not_mix() -> None:
+    _, journeys_told = told_of("two-at-once")
+    assert [j.step(StepName.RESPONSE).summary for j in journeys_told] == ["200, 3000 bytes"] * 2
+    assert len({resource.connection for j in journeys_told for resource in j.resources}) == 2
 
 
 # ---------------------------------------------------------------- bounds

@@ -172,7 +172,13 @@ def across_links(connection: Connection, candidates: Iterable[Connection]) -> tu
     """The same connection on every link, `connection` included, in the order of the candidates."""
     if connection.identity is None:
         return (connection,)
-    return tuple(other for other in candidates if other.identity == connection.identity)
+    return tuple(
+        other
+        for other in candidates
+        if other.identity == connection.identity
+        # Two on one link that share it were given it by a careless client: they are two all the same.
+        and (other.link != connection.link or other.number == connection.number)
+    )
 
 
 def _connection(link: str, transport: Transport, number: int, frames: tuple[Frame, ...]) -> Connection:

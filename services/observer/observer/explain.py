@@ -21,7 +21,7 @@ from observer.document import journey_json
 from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
 from observer.frame_ladder import frame_ladder
 from observer.journey import journey
-from observer.kept import ORDINARY, Bounds, Kept, Track, key_of
+from observer.kept import ORDINARY, Bounds, Kept, Key, Track, key_of
 from observer.ladder import ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
@@ -144,8 +144,13 @@ class _Cast:
         self._behind = {key_of(connection) for connection in behind}
         self._mates: dict[str, list[Track]] = {}
         self._carriers: dict[str, list[Track]] = {}
+        self._identities: dict[Key, str] = {}
         for track in tracks:
-            self._mates.setdefault(self._identity(track), []).append(track)
+            identity = self._connections[track.key].identity or str(track.key)
+            if any(mate.key[0] == track.key[0] for mate in self._mates.get(identity, ())):
+                identity = str(track.key)  # another on the same link has it: see connections.across_links
+            self._identities[track.key] = identity
+            self._mates.setdefault(identity, []).append(track)
             for request_id in track.request_ids:
                 self._carriers.setdefault(request_id, []).append(track)
 
@@ -164,7 +169,7 @@ class _Cast:
         return list(found.values())
 
     def _identity(self, track: Track) -> str:
-        return self._connections[track.key].identity or str(track.key)
+        return self._identities[track.key]
 
 
 def _transit(kept: Kept, tracks: Sequence[Track], topology: Topology) -> Transit:

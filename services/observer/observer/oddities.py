@@ -80,7 +80,7 @@ class Oddities:
         if frame.tcp.out_of_order:
             self._count("TCP segments out of order", frame)
         if frame.tcp.lost_before:
-            self._count("holes before TCP segments: bytes that the capture does not have", frame)
+            self._count("TCP segments behind a hole: what is missing before them comes later, or not at all", frame)
 
     def _add_quic(self, frame: Frame) -> None:
         """A sender's new destination connection id, once the handshake's own are behind it (RFC 9000, section 5.1)."""
