@@ -51,7 +51,7 @@ def test_a_browser_asks_for_nothing_but_the_site(lab: Lab) -> None:
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_a_glass_box_visit_is_told_as_any_other_and_decrypts_with_what_it_tells(lab: Lab, version: str) -> None:
-    visited = lab.visit(with_="glassbox", tls=version)
+    visited = lab.visit(http="1.1", tls=version, with_="glassbox")
     assert visited.exit_code == 0, visited.journey["visit"]["error"]
     assert visited.step("TLS")["facts"]["version"] == f"TLS {version}"
     assert visited.step("request")["status"] == visited.step("response")["status"] == "seen", (

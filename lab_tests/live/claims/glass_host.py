@@ -40,11 +40,28 @@ class GlassHost:
 def glass_host(lab: Lab, key: str = "glass") -> Iterator[GlassHost]:
     """Start it, wait until it listens, and remove it in the end. It shows its own certificate and proves itself with
     the private key of `key`, a row of the lab's catalogue: another's makes it an impostor."""
-    client = lab.container("client")
+    address = lab.topology.address("glass", "edge")
+    files = ["/pki/own/glass.pem", f"/pki/own/{key}.pem"]
+    with _host(lab, ["python3", "-m", "glassbox.serve", address, str(_PORT), *files], b"listening") as container:
+        yield GlassHost(container)
+
+
+@contextmanager
+def openssl_host(lab: Lab, *options: str) -> Iterator[None]:
+    """In its place and with its certificate, `openssl s_server` with options that no other server here has."""
+    own = ["-accept", str(_PORT), "-cert_chain", "/pki/own/glass.pem", "-cert", "/pki/own/glass.pem"]
+    command = ["openssl", "s_server", "-www", *own, "-key", "/pki/own/glass.pem", *options]
+    with _host(lab, command, b"ACCEPT"):
+        yield
+
+
+@contextmanager
+def _host(lab: Lab, command: list[str], ready: bytes) -> Iterator[Any]:
+    """A host on the edge link, once it has said `ready`."""
     address = lab.topology.address("glass", "edge")
     container = lab.docker.containers.create(
-        client.image.id,
-        ["python3", "-m", "glassbox.serve", address, str(_PORT), "/pki/own/glass.pem", f"/pki/own/{key}.pem"],
+        lab.container("client").image.id,
+        command,
         name=f"{lab.name}-glass",
         hostname="glass",
         environment={"DEFAULT_VIA": lab.topology.address("isp", "edge")},
@@ -61,13 +78,13 @@ def glass_host(lab: Lab, key: str = "glass") -> Iterator[GlassHost]:
         lab.docker.networks.get("none").disconnect(container)
         lab.docker.networks.get(f"{lab.name}_edge").connect(container, ipv4_address=address)
         container.start()
-        wait_until(lambda: _listens(container), 10, "the glass host listens")
-        yield GlassHost(container)
+        wait_until(lambda: _has_said(container, ready), 10, "the host in the glass host's place is ready")
+        yield container
     finally:
         container.remove(force=True)
 
 
-def _listens(container: Any) -> bool:
+def _has_said(container: Any, ready: bytes) -> bool:
     container.reload()
-    assert container.status == "running", f"the glass host ended: {container.logs().decode()}"
-    return b"listening" in container.logs(stderr=False)
+    assert container.status == "running", f"the host ended: {container.logs().decode()}"
+    return ready in container.logs(stderr=False)

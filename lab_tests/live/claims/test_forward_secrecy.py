@@ -7,6 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from by_hand import Conversation, conversation, conversations, logged, told
 from experiment import Experiment
+from glass_host import HOST as GLASS_HOST
+from glass_host import URL as GLASS_URL
+from glass_host import openssl_host
 from glassbox.extensions import read_pre_shared_key
 from glassbox.intermediate import Ledger
 from glassbox.messages import Extension, find
@@ -208,6 +211,29 @@ def test_in_tls_1_3_a_stolen_ticket_key_gives_the_psk_and_no_record(lab: Lab, ex
     experiment.control("PSK and the ephemeral secret together open the second visit", recording, second.frames)
     experiment.myth(
         "a ticket key is as bad to lose in TLS 1.3 as in 1.2",
-        "resumption here means psk_dhe_ke: a fresh exchange beside the PSK. It would be as bad with psk_ke, which "
-        "HAProxy never chooses, and for early data, which the weak listener does not take",
+        "resumption here means psk_dhe_ke: a fresh exchange beside the PSK. With psk_ke it is as bad (the next test), "
+        "but HAProxy never chooses that; and for early data it would be, which the weak listener does not take",
     )
+
+
+@pytest.mark.claim("I2")
+def test_a_psk_that_stands_alone_has_no_forward_secrecy(lab: Lab, experiment: Experiment) -> None:
+    """What does a ticket's PSK open where both sides resume without a fresh exchange?"""
+    url, modes = f"{GLASS_URL}needle", ["psk_ke"]
+    with openssl_host(lab, "-allow_no_dhe_kex"), lab.recording("a session resumed with its PSK alone") as recording:
+        answer = recording.visit(
+            [url, url], with_="glassbox", tls="1.3", glassbox={"connections": "resumed", "psk_modes": modes}
+        )
+    assert answer["exit_code"] == 0, answer["error"]
+    first, second = conversations(recording, GLASS_HOST)
+    psk = told(answer, 2)["psk"]
+    experiment.asked(
+        "glass box to openssl s_server, which allows psk_ke: GET twice, the second time resumed; the PSK is what a "
+        "stolen ticket key would give (s_server keeps its own in memory, so the client tells it)"
+    )
+    assert find(second.recorded.server_hello.extensions, Extension.KEY_SHARE) is None
+    opened = second.recorded.open_13(None, Ledger(), psk=psk)
+    assert asked_for("/needle", opened.client_data)
+    experiment.saw("ServerHello has no key share: the PSK alone opens every record", recording, second.frames)
+    assert opens(lambda: first.recorded.open_13(None, Ledger(), psk=psk)) is None
+    experiment.saw("the visit before it, made with a fresh exchange, stays closed", recording, first.hellos)
