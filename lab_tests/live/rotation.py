@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection
+from http.client import HTTPConnection
 
 from live_lab import Lab
 from waiting import wait_until
@@ -25,9 +26,16 @@ class Rotation:
         """The origins that get requests: those whose state is UP."""
         return {origin for origin, row in self._rows().items() if row["status"].startswith("UP")}
 
-    def answered(self, origin: str) -> int:
-        """How many times `origin` has answered 2xx since the balancer began."""
-        return int(self._rows()[origin]["hrsp_2xx"])
+    def in_hand(self, origin: str) -> int:
+        """How many requests `origin` itself says that it is at work on, in its metrics for Prometheus."""
+        connection = HTTPConnection(self._lab.topology.address(origin, "control"), 8404, timeout=5)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        (value,) = (line.split()[1] for line in lines if line.startswith("origin_http_requests_in_hand "))
+        return int(float(value))
 
     def wait_until_asked(self, origins: Collection[str]) -> None:
         """Until requests go to these origins and to no other."""
