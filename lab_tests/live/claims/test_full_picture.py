@@ -421,7 +421,7 @@ def test_packets_held_back_or_overtaken_are_not_lost(lab: Lab, experiment: Exper
     assert isp.overtook >= 1
     moved = faults.touched(recording)
     experiment.saw(
-        f"{isp.overtook} packets overtook others in isp, and all of its {isp.passed_on} arrived",
+        f"overtaken in isp: {isp.overtook} of its {isp.passed_on} packets went before an earlier one; all arrived",
         recording,
         [f for touched in moved for f in (touched.arrived, *touched.sent)],
     )

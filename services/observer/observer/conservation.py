@@ -173,7 +173,7 @@ def _summary(
     fates = {irregularity.fate for irregularity in found}
     onward = {p.left.number for p in passages}
     packets = sum(p.entered.number not in onward for p in passages)
-    arrived = [f"{packets} packets crossed {' and '.join(c.host for c in crossings)}"]
+    arrived = [f"{packets} packet{'s' if packets != 1 else ''} crossed {' and '.join(c.host for c in crossings)}"]
     arrived += ["all arrived"] if not fates & {Fate.LOST, Fate.IN_FLIGHT, Fate.UNKNOWN} else []
     arrived += ["TTL one less each time"] if Fate.WRONG_TTL not in fates else []
     inside = ", ".join(f"{c.median_ns / 1e6:.2f} ms median in {c.host}" for c in crossings if c.median_ns is not None)
