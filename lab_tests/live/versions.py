@@ -19,6 +19,8 @@ from observer.topology import LINKS
 
 FAR_AWAY = "delay 25 ms each way"
 """In the isp, for every packet that it forwards: a round trip of 50 ms to everything behind it."""
+ROUND_TRIP_NS = 50_000_000
+"""What a round trip then takes at the least; measured, it is what the machine had time for."""
 
 
 @dataclass(frozen=True)
