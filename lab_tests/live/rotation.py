@@ -15,6 +15,15 @@ _OUT_WITHIN_S = (
 )
 _BACK_WITHIN_S = 10.0  # one check passes, asked for every 0.5 s while the origin is out
 
+# What POST /unwell?ms=0 does, when no origin is left that could be sent it.
+_CURE = """
+import sys
+from pathlib import Path
+from origin.ailments import Ailments
+from origin.database import Database
+Ailments(Database(Path("/orders/orders.db"))).fall_ill(sys.argv[1], 0)
+"""
+
 
 class Rotation:
     """Which origins the balancer asks, and how often."""
@@ -56,12 +65,19 @@ class Rotation:
         self._lab.wait_until_healthy(origin)
         wait_until(lambda: origin in self.asked(), _BACK_WITHIN_S, f"{origin} back in rotation")
 
+    def cure(self, origin: str) -> None:
+        """Let `origin` be well again, though nobody can reach it."""
+        code, output = self._lab.container(origin).exec_run(["python3", "-c", _CURE, origin], user="10001")
+        assert code == 0, output.decode()
+
     def restore(self) -> None:
         """Both origins running, in rotation and weighed as configured, no limit half used up."""
         for origin in ORIGINS:
             container = self._lab.container(origin)
             if container.status != "running":
                 self.start(origin)
+            if origin not in self.asked():
+                self.cure(origin)
             self.weigh(origin, "100%")
             self._command(f"set server site/{origin} state ready")
         self.forget_rates()

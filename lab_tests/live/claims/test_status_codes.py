@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from answers import Answer, answer, answers
+from answers import Answer, answer, answers, health_checks
 from dialogue import JSON, ORDERS, SITE, Header, ask, place
 from experiment import Experiment
 from live_lab import Lab, Recording
@@ -227,12 +227,14 @@ def test_503_when_no_origin_is_left(lab: Lab, rotation: Rotation, experiment: Ex
     with lab.recording("503: both origins out of rotation") as recording:
         ask(recording, "GET", "/?before")
         for origin in ORIGINS:
-            ask(recording, "POST", f"/unwell?origin={origin}&ms=5000")
+            ask(recording, "POST", f"/unwell?origin={origin}&ms=60000")
         rotation.wait_until_asked(())
         ask(recording, "GET", "/?without")
+        for origin in ORIGINS:
+            rotation.cure(origin)
         rotation.wait_until_asked(ORIGINS)
         ask(recording, "GET", "/?after")
-    experiment.asked("both origins fail their health checks for five seconds; GET / before, meanwhile and after")
+    experiment.asked("both origins say that they are ill, and are cured; GET / before, meanwhile and after")
     before, without, after = (answer(recording, lab.topology, f"/?{when}") for when in ("before", "without", "after"))
     said_by_the_balancer(without, 503)
     assert without.attempts == ()
@@ -240,10 +242,18 @@ def test_503_when_no_origin_is_left(lab: Lab, rotation: Rotation, experiment: Ex
     for told in (before, after):
         said_by_an_origin(told, 200)
     experiment.control("before and after the same request is on backend", recording, before.frames + after.frames)
-    assert all(lab.container(origin).status == "running" for origin in ORIGINS)
+    ill = [
+        check
+        for origin in ORIGINS
+        for check in health_checks(recording, lab.topology, origin)
+        if status_of(check) == 503
+    ]
+    assert {lab.topology.name(check.connection.server.address) for check in ill} == set(ORIGINS)
+    shown = [frame for check in ill for frame in (check.request_frame, check.response_frame) if frame]
+    experiment.saw("meanwhile both origins answer HEAD /health, with 503", recording, shown)
     experiment.myth(
         "503 means that the application crashed",
-        "both ran all the time and answered every check; the balancer had nobody whom it would ask",
+        "both ran all the time and answered their checks; the balancer had nobody whom it would ask",
     )
 
 
@@ -292,6 +302,10 @@ def first_closing(exchange: Exchange) -> Frame:
     found = [frame for frame in exchange.connection.closing if frame.number > exchange.request_frame.number]
     assert found, "the connection was not closed"
     return found[0]
+
+
+def status_of(exchange: Exchange) -> int | None:
+    return exchange.response.status if exchange.response else None
 
 
 def backend_statuses(recording: Recording, but: str) -> set[int]:
