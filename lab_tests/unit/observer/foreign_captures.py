@@ -2,7 +2,8 @@
 
 `foreign/<name>.pcapng` was recorded once on a loopback link, its keys inside, or crafted; `<name>.tsv` is what tshark
 4.4 printed for it. `record_again` makes them anew, as root, where openssl and tshark are: the tests' container has
-both, and may open a packet socket when it is given NET_RAW.
+both, and may open a packet socket when it is given NET_RAW. The two of QUIC were recorded on the lab's edge link, for
+there is no QUIC server on the command line: a client that moves to another port, and one that refuses a certificate.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Bounds:
     stories: int = 50
     frames: int = 50_000
     loose: int = 20_000
-    counted: int = 10_000
+    counted: int = 1_000
 
     @staticmethod
     def none() -> Bounds:
@@ -151,13 +151,17 @@ class Kept:
     def wants(self, link: str, stream: int) -> bool:
         """Whether frames of this TCP connection have to be typed whole: its first, and all of one that is followed."""
         track = self.tracks.get((link, _TCP, stream))
-        return track is None or track.followed
+        return len(self.tracks) < self.bounds.counted if track is None else track.followed
 
     def add_glimpse(self, seen: Glimpse) -> None:
         """A frame of a connection that `wants` did not want."""
         self.total += 1
         self.per_link[seen.link] += 1
-        self.tracks[seen.link, _TCP, seen.stream].count_glimpse(seen)
+        track = self.tracks.get((seen.link, _TCP, seen.stream))
+        if track is None:
+            self.uncounted += 1
+        else:
+            track.count_glimpse(seen)
 
     def missed_any(self) -> bool:
         """Whether the frames kept are not all there were."""
