@@ -20,10 +20,10 @@ Randomness = Callable[[int], bytes]
 
 
 class Group(IntEnum):
-    """NamedGroup, RFC 8446, 4.2.7."""
+    """NamedGroup, RFC 8446, 4.2.7; in the order in which a client prefers them."""
 
-    SECP256R1 = 0x0017
     X25519 = 0x001D
+    SECP256R1 = 0x0017
     FFDHE2048 = 0x0100
 
 

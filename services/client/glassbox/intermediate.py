@@ -38,7 +38,8 @@ class Ledger:
         self._entries.append(Intermediate(name, section, value))
 
     def note_stage(self, stage: object) -> None:
-        self._entries.extend(intermediates(stage))
+        """All values of a stage but empty ones: what a suite does not have (MAC keys of an AEAD suite) is none."""
+        self._entries.extend(each for each in intermediates(stage) if each.value)
 
     @property
     def entries(self) -> tuple[Intermediate, ...]:
