@@ -94,7 +94,7 @@ def misissued(name: str, **fault: Any) -> Row:
 TRUSTED: tuple[Row, ...] = (
     Row("root", Role.ROOT, "root", "ca", "eightsteps root CA", SKEW, 3650 * DAY, CA_MARGIN),
     Row("intermediate", Role.INTERMEDIATE, "root", "ca", "eightsteps intermediate CA", SKEW, 1825 * DAY, CA_MARGIN),
-    server("site", "balancer", SITE, f"www.{SITE}"),
+    server("site", "balancer", SITE, f"www.{SITE}", f"hsts.{SITE}"),
     server("origin-1", "origin-1", f"origin-1.{SITE}"),
     server("origin-2", "origin-2", f"origin-2.{SITE}"),
     server("quic", "quic", f"quic.{SITE}"),
