@@ -74,6 +74,11 @@ class Bench:
         found: dict[str, Any] = json.loads(self._alone("explain_rate.py"))
         return found
 
+    def slicing(self) -> dict[str, Any]:
+        """slice_rate.py in a container of its own; its spool is on the disk, as the lab's is."""
+        found: dict[str, Any] = json.loads(self._alone("slice_rate.py", folder="/var/tmp"))
+        return found
+
     def visit_phases(self, http: str) -> dict[str, int]:
         """What one visit took the observer, by phase, in nanoseconds, from the last sentinel to the whole folder."""
         url = f"http://{os.environ['ADDR_OBSERVER_CONTROL']}:8000/api/visits"
@@ -82,11 +87,11 @@ class Bench:
             found: dict[str, int] = json.loads(answer.read())["phases_ns"]
         return found
 
-    def _alone(self, program: str, *arguments: str) -> bytes:
+    def _alone(self, program: str, *arguments: str, folder: str = "/out") -> bytes:
         """What a program of this folder prints in a container with a network of its own, and room for captures."""
         output: bytes = self._docker.containers.run(
             self._image,
-            ["python3", "-B", f"/lab/lab_tests/bench/{program}", *arguments, "--folder", "/out"],
+            ["python3", "-B", f"/lab/lab_tests/bench/{program}", *arguments, "--folder", folder],
             remove=True,
             user="0:0",
             network_mode="none",
@@ -251,6 +256,21 @@ def explain_rows(bench: Bench) -> Iterator[Row]:
     yield Row(f"its tshark's memory, {sizes}", f"{found['tshark_mib']} and {found['many_tshark_mib']} MiB", "", None)
 
 
+def slice_rows(bench: Bench) -> Iterator[Row]:
+    found = bench.slicing()
+    spool, goal = f"{found['spool_mib'] / 1024:.0f} GiB", "at most 200 ms"
+    new, near, far, unlimited = (found[case] for case in ("new", "near", "far", "unlimited"))
+    told = f"{new['median_ms']} and {near['median_ms']} ms (first calls {new['first_ms']} and {near['first_ms']} ms)"
+    met = max(new["median_ms"], near["median_ms"]) <= 200
+    yield Row(f"a visit out of {spool} of spool: its own connection, one opened 64 MiB before", told, goal, met)
+    told = f"{far['median_ms']} ms (first call {far['first_ms']} ms)"
+    if not far["complete"]:
+        told += f", and its past is not found: the search ends after {found['limit_mib']} MiB, and says so"
+        told += f"; without that limit {unlimited['median_ms']:,.0f} ms"
+    met = far["complete"] and far["median_ms"] <= 200
+    yield Row(f"the same, its connection opened {found['far_mib']:,} MiB before", told, goal, met)
+
+
 def phases_rows(bench: Bench) -> Iterator[Row]:
     bench.visit_phases("2")  # the first one warms up
     runs = [bench.visit_phases("2") for _ in range(9)]
@@ -277,6 +297,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "resolver": resolver_rows,
     "site": site_rows,
     "explain": explain_rows,
+    "slice": slice_rows,
     "phases": phases_rows,
     "glassbox": glassbox_rows,
 }
