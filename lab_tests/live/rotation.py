@@ -6,7 +6,7 @@ import csv
 from collections.abc import Collection
 from http.client import HTTPConnection
 
-from live_lab import Lab
+from live_lab import SITE, Lab
 from waiting import wait_until
 
 ORIGINS = ("origin-1", "origin-2")
@@ -51,6 +51,11 @@ class Rotation:
         within_s = _BACK_WITHIN_S if len(origins) == len(ORIGINS) else _OUT_WITHIN_S
         wait_until(lambda: self.asked() == set(origins), within_s, f"only {sorted(origins)} in rotation")
 
+    def wait_until_both_take_turns(self) -> None:
+        """Until requests really go to both. HAProxy's round robin lets a server that comes back join with the next turn
+        of all, which is some thirty requests long: until then whoever asks gets the other one."""
+        wait_until(self._both_answered, _BACK_WITHIN_S, "both origins take turns")
+
     def weigh(self, origin: str, weight: str) -> None:
         """Give `origin` a weight, as HAProxy writes it: 3, or 100% of what its configuration says."""
         self._command(f"set weight site/{origin} {weight}")
@@ -82,6 +87,13 @@ class Rotation:
             self._command(f"set server site/{origin} state ready")
         self.forget_rates()
         self.wait_until_asked(ORIGINS)
+        self.wait_until_both_take_turns()
+
+    def _both_answered(self) -> bool:
+        request = {"id": "turns", "urls": [f"{SITE}bytes/1?turns"] * 8, "http": "1.1"}
+        responses = self._lab.ask_client("POST /visits", request)["responses"]
+        origins = [value for each in responses for name, value in each["headers"] if name.lower() == "x-origin"]
+        return set(origins[-2:]) == set(ORIGINS)
 
     def _rows(self) -> dict[str, dict[str, str]]:
         """Of each origin what `show stat` tells, by the names in its first line."""

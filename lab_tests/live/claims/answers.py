@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from captured import Captured
@@ -51,12 +52,21 @@ class Answer:
         return tuple(frame for frame in shown if frame)
 
 
-def answers(captured: Captured, topology: Topology, path: str) -> list[Answer]:
+def sent_away(captured: Captured, path: str) -> list[Exchange]:
+    """The client's requests for `path` that the balancer answered with the end of their stream alone (RST_STREAM).
+
+    It does so when the origin hangs up on a connection that was kept from earlier requests: it takes the end for that
+    of an idle connection, and leaves it to the client to ask again, which curl does.
+    """
+    return [e for e in captured.exchanges("home") if e.request.path == path and e.response is None]
+
+
+def answers(captured: Captured, topology: Topology, path: str, *, without: Sequence[Exchange] = ()) -> list[Answer]:
     """The client's requests for `path` (with its query, if it has one), in order. Fails if there is none."""
     behind = captured.exchanges("backend")
     found = []
     for front in captured.exchanges("home"):
-        if front.request.path == path:
+        if front.request.path == path and front not in without:
             assert front.request_id, f"{path}: a response without the balancer's request id"
             own = [exchange for exchange in behind if exchange.request_id == front.request_id]
             attempts = tuple(Attempt(topology.name(e.connection.server.address), e) for e in own)
@@ -65,9 +75,9 @@ def answers(captured: Captured, topology: Topology, path: str) -> list[Answer]:
     return found
 
 
-def answer(captured: Captured, topology: Topology, path: str) -> Answer:
+def answer(captured: Captured, topology: Topology, path: str, *, without: Sequence[Exchange] = ()) -> Answer:
     """The only one."""
-    (only,) = answers(captured, topology, path)
+    (only,) = answers(captured, topology, path, without=without)
     return only
 
 
