@@ -150,9 +150,10 @@ def test_secrets_from_before_are_given_only_for_what_is_seen(growing: Growing, b
     growing.logs(line(1) + line(2))
     follower = KeyLogFollower(growing.sources.keys)
     assert follower.of_earlier(()) == ()
-    growing.carries("home", bytes(20) + (2).to_bytes(32, "big"))
+    hello = bytes(54) + b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + (2).to_bytes(32, "big")
+    growing.carries("home", hello)
     link = growing.follower()
-    growing.carries("home", bytes(20) + (2).to_bytes(32, "big"))
+    growing.carries("home", hello)
     assert [s.client_random[-1] for s in follower.of_earlier(link.new().packets)] == [2]
 
 
