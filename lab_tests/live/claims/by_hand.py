@@ -7,7 +7,10 @@ from typing import Any
 
 from captured import Captured
 from frame_bytes import FrameBytes
+from glassbox.messages import CertificateVerify, HandshakeType, split_handshakes
 from glassbox.recorded import Recorded
+from glassbox.records import ContentType
+from glassbox.signatures import certificate_verify_content
 from observer.connections import Connection, Transport
 from observer.keylog import parse
 from observer.messages import Frame
@@ -61,6 +64,34 @@ def logged(keylog: str, label: str, client_random: bytes) -> bytes:
     """The secret in a key log."""
     (found,) = (s.secret for s in parse(keylog).secrets if s.label == label and s.client_random == client_random)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeSignature:
+    """What the server signed to prove that it has its certificate's key. `algorithm`: a SignatureScheme's number."""
+
+    algorithm: int
+    content: bytes
+    signature: bytes
+
+
+def server_signature(recorded: Recorded, keylog: str) -> HandshakeSignature:
+    """From the capture: in TLS 1.2 it lies in the clear in ServerKeyExchange, over both randoms and the parameters
+    (RFC 5246, section 7.4.3); in 1.3 in CertificateVerify, over the transcript up to there (RFC 8446, 4.4.3)."""
+    if not recorded.is_1_3:
+        offered = recorded.server_ephemeral
+        content = recorded.client_hello.random + recorded.server_hello.random + offered.signed
+        return HandshakeSignature(offered.algorithm, content, offered.signature)
+    random, transcript = recorded.client_hello.random, recorded.transcript()
+    opened = recorded.open_13_with(lambda label: logged(keylog, label, random))
+    sent = b"".join(content for kind, content in opened.server if kind == ContentType.HANDSHAKE)
+    for message in split_handshakes(sent)[0]:
+        if message.type == HandshakeType.CERTIFICATE_VERIFY:
+            made = CertificateVerify.read(message.body)
+            content = certificate_verify_content(transcript.hash(recorded.suite.hash))
+            return HandshakeSignature(made.algorithm, content, made.signature)
+        transcript.add(message)
+    raise AssertionError("no CertificateVerify was recorded: a resumed session has none")
 
 
 def told(answer: dict[str, Any], connection: int = 1) -> dict[str, bytes]:

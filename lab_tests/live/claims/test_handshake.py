@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from by_hand import conversation, server_signature
 from eavesdropper import Eavesdropper
 from experiment import Experiment
+from glassbox.signatures import SignatureScheme
 from live_lab import SITE, Lab, Visited
 from observer.connections import Connection
 from observer.messages import Frame, HandshakeType
@@ -88,34 +91,85 @@ def chain_on(frames: list[Frame]) -> tuple[Frame, list[x509.Certificate]]:
     return found[0][0], [x509.load_der_x509_certificate(der) for der in found[0][1]]
 
 
+def labs_root(lab: Lab) -> x509.Certificate:
+    """The root that the lab's clients trust: from the client's own file, not from the wire."""
+    code, pem = lab.container("client").exec_run(["cat", "/pki/public/root.pem"])
+    assert code == 0, pem.decode()
+    return x509.load_pem_x509_certificate(pem)
+
+
+def elliptic_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return key
+
+
+def signature_hash(certificate: x509.Certificate) -> hashes.HashAlgorithm:
+    assert certificate.signature_hash_algorithm is not None
+    return certificate.signature_hash_algorithm
+
+
+def fits_unless_a_bit_flips(
+    key: ec.EllipticCurvePublicKey, signature: bytes, content: bytes, algorithm: hashes.HashAlgorithm
+) -> None:
+    """Raises InvalidSignature unless `key` made `signature` over `content`; fails if it fits changed content, too."""
+    key.verify(signature, content, ec.ECDSA(algorithm))
+    flipped = bytearray(content)
+    flipped[len(flipped) // 2] ^= 1
+    with pytest.raises(InvalidSignature):
+        key.verify(signature, bytes(flipped), ec.ECDSA(algorithm))
+
+
 @pytest.mark.claim("G3")
 def test_the_certificate_holds_names_and_key_and_its_signature_verifies_with_the_cas_key(
-    experiment: Experiment, visited: Visited
+    lab: Lab, experiment: Experiment, visited: Visited
 ) -> None:
-    """From the capture alone: what does the certificate say, and does the CA's key confirm that the CA said so?"""
+    """From the capture: what does the certificate say, and does the CA that the client knows confirm it?"""
     frame, (leaf, intermediate) = chain_on(list(connection_on(visited, "edge").frames))
+    root = labs_root(lab)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-    experiment.asked(f"GET {SITE}; the certificates as they stand in the frame")
+    experiment.asked(f"GET {SITE}; the certificates as they stand in the frame, and the root in the client's own file")
     assert HOST in names
-    key = leaf.public_key()
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    leaf.verify_directly_issued_by(intermediate)  # raises InvalidSignature
-    algorithm = leaf.signature_hash_algorithm
-    assert isinstance(algorithm, hashes.HashAlgorithm)
-    experiment.saw(
-        f"names {', '.join(names)}; a key on {key.curve.name}; signed by {intermediate.subject.rfc4514_string()} "
-        f"(ECDSA with {algorithm.name}), whose key came in the same frame and fits",
+    for certificate, issuer in ((leaf, intermediate), (intermediate, root)):
+        certificate.verify_directly_issued_by(issuer)  # names too; raises InvalidSignature, ValueError
+        algorithm = signature_hash(certificate)
+        content = certificate.tbs_certificate_bytes
+        fits_unless_a_bit_flips(elliptic_key(issuer), certificate.signature, content, algorithm)
+        experiment.saw(
+            f"{certificate.subject.rfc4514_string()}: signed by {issuer.subject.rfc4514_string()} "
+            f"(ECDSA with {algorithm.name}), whose key fits",
+            visited,
+            frame,
+        )
+    experiment.saw(f"names {', '.join(names)}; a key on {elliptic_key(leaf).curve.name}", visited, frame)
+    assert root.fingerprint(hashes.SHA256()) not in {c.fingerprint(hashes.SHA256()) for c in (leaf, intermediate)}
+    with pytest.raises(InvalidSignature):
+        elliptic_key(root).verify(leaf.signature, leaf.tbs_certificate_bytes, ec.ECDSA(signature_hash(leaf)))
+    experiment.control(
+        "with one bit of a certificate changed its signature no longer fits, nor does the leaf's with the root's key; "
+        "the root itself is not in the frame: whoever made a chain of his own could not end it there",
         visited,
         frame,
     )
-    flipped = bytearray(leaf.tbs_certificate_bytes)
-    flipped[len(flipped) // 2] ^= 1
-    issuer = intermediate.public_key()
-    assert isinstance(issuer, ec.EllipticCurvePublicKey)
-    issuer.verify(leaf.signature, leaf.tbs_certificate_bytes, ec.ECDSA(algorithm))
-    with pytest.raises(Exception, match=r"^$"):
-        issuer.verify(leaf.signature, bytes(flipped), ec.ECDSA(algorithm))
-    experiment.control("with one bit of the certificate changed, the same signature no longer fits", visited, frame)
+
+
+@pytest.mark.claim("G3")
+def test_the_servers_signature_over_the_handshake_verifies_with_the_certificates_key(
+    experiment: Experiment, visited: Visited
+) -> None:
+    """A certificate may be copied: do the frames prove that this server has its key, in this handshake?"""
+    frame, (leaf, _) = chain_on(list(connection_on(visited, "edge").frames))
+    version = visited.journey["visit"]["tls"]
+    kind = HandshakeType.CERTIFICATE_VERIFY if version == "1.3" else HandshakeType.SERVER_KEY_EXCHANGE
+    what = "the transcript of all messages before it" if version == "1.3" else "both randoms and the ephemeral key"
+    keylog = (visited.folder / "keys.log").read_text(encoding="utf-8")
+    made = server_signature(conversation(visited, HOST).recorded, keylog)
+    experiment.asked(f"GET {SITE} over TLS {version}; the signature in {kind.name}, over {what}, by hand")
+    assert made.algorithm == SignatureScheme.ECDSA_SECP256R1_SHA256
+    fits_unless_a_bit_flips(elliptic_key(leaf), made.signature, made.content, hashes.SHA256())
+    signed = [f for f in connection_on(visited, "edge").frames if f.tls and kind in f.tls.handshake]
+    experiment.saw(f"the certificate's key made the signature over {what}", visited, [frame, *signed])
+    experiment.control("with one bit of that changed it does not fit", visited, signed)
 
 
 @pytest.mark.claim("G4")
