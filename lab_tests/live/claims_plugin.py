@@ -1,18 +1,20 @@
 """The part of pytest that decides claims: collects what experiments report, and prints verdicts at the end.
 
-Options: `--claims` prints every claim with verdict, test and evidence; `--claim ID` runs one claim's tests and prints
-what they asked and saw. Without either, a run that decided claims closes with one line about them.
+Options: `--claims` prints every claim with verdict, test and evidence, and fails if a whole run leaves one untested;
+`--claim ID` runs one claim's tests and prints what they asked and saw. Without either, a run that decided claims closes
+with one line about them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from claims_report import Claim, Decision, detail, read_claims, summary, table
+from claims_report import Claim, Decision, detail, read_claims, summary, table, verdict_of
 from experiment import Experiment, Unsupported, Verdict
 
 _CLAIMS = Path(__file__).parent.parent / "CLAIMS.md"
@@ -68,7 +70,8 @@ class Verdicts:
         name = item.nodeid.rpartition("/")[2]
         try:
             outcome = yield
-            assert experiment.has_evidence(), "this experiment cites no frame: it looked at nothing"
+            shortcoming = experiment.shortcoming()
+            assert not shortcoming, shortcoming
         except Unsupported as reason:
             self._decisions.append(Decision(name, Verdict.UNSUPPORTED, str(reason), experiment))
             pytest.skip(f"unsupported: {reason}")
@@ -89,6 +92,22 @@ class Verdicts:
                 self._decisions.append(Decision(name, Verdict.FAILS, f"set-up: {_first_line(fault)}", experiment))
             raise
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        try:
+            return (yield)
+        except BaseException as fault:
+            name = item.nodeid.rpartition("/")[2]
+            reason = f"tear-down: {_first_line(fault)}"
+            for place, decision in enumerate(self._decisions):
+                if decision.test == name and decision.verdict is not Verdict.FAILS:
+                    self._decisions[place] = replace(decision, verdict=Verdict.FAILS, reason=reason)
+            raise
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if session.exitstatus == pytest.ExitCode.OK and self._left_untested(session.config):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         write = terminalreporter.write_line
         if self._wanted:
@@ -96,8 +115,18 @@ class Verdicts:
             write(f"\n{detail(claim, self._decisions)}")
         elif config.getoption("--claims"):
             write(table(self._claims, self._decisions))
+            if untested := self._left_untested(config):
+                write(f"error: no test of this run decided {', '.join(untested)}")
         elif self._decisions:
             write(summary(self._claims, self._decisions))
+
+    def _left_untested(self, config: pytest.Config) -> list[str]:
+        """Claims that `--claims` promised to decide and did not; none where the run was told to leave tests out."""
+        options = config.option
+        narrowed = options.keyword or options.deselect or options.collectonly or self._wanted
+        if not options.claims or narrowed or any(not Path(each).is_dir() for each in config.args):
+            return []
+        return [claim.id for claim in self._claims if verdict_of(claim, self._decisions) is Verdict.UNTESTED]
 
 
 def claims_of(item: pytest.Item) -> tuple[str, ...]:

@@ -120,8 +120,7 @@ def _told(decision: Decision) -> Iterator[str]:
         for cited in observation.cited:
             links = "; ".join(f"{link} {_numbers(numbers)}" for link, numbers in cited.numbers)
             yield from _wrapped(f"frames {links} of {cited.folder}/journey.pcapng", " " * 14)
-            if sum(len(numbers) for _, numbers in cited.numbers) <= _FRAMES_SHOWN:
-                yield f"{' ' * 14}in Wireshark: {cited.display_filter}"
+            yield f"{' ' * 14}in Wireshark: {cited.display_filter}"  # in one line, to be copied
     for text in experiment.exhibits:
         yield textwrap.indent(text.strip("\n"), "      ")
     for popular, seen in experiment.myths:

@@ -6,9 +6,10 @@ assertions decide, this records on what.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import groupby
 from typing import NoReturn
 
 from captured import Captured
@@ -37,9 +38,8 @@ class Cited:
 
     @property
     def display_filter(self) -> str:
-        """What shows exactly these frames in Wireshark; all of a link's where they are many."""
-        numbers = sorted(number for _, on_link in self.numbers for number in on_link)
-        return f"frame.number in {{{', '.join(map(str, numbers))}}}"
+        """What shows exactly these frames in Wireshark: `frame.number in {3..9, 12}`."""
+        return f"frame.number in {{{', '.join(_ranges(number for _, on_link in self.numbers for number in on_link))}}}"
 
     def __str__(self) -> str:
         return "; ".join(f"{link} {', '.join(map(str, numbers))}" for link, numbers in self.numbers)
@@ -91,8 +91,21 @@ class Experiment:
         """End the test: the lab's parts cannot do what it takes."""
         raise Unsupported(reason)
 
-    def has_evidence(self) -> bool:
-        return any(observation.cited for observation in self.observations)
+    def shortcoming(self) -> str:
+        """Why this report proves nothing, in a sentence; empty if it rests on frames, its negatives on a control."""
+        if not any(observation.cited for observation in self.observations):
+            return "this experiment cites no frame: it looked at nothing"
+        negative = next((each.text for each in self.observations if not each.cited), None)
+        if negative is not None and not any(observation.control for observation in self.observations):
+            return f"{negative!r} cites no frame, and no control shows that the same search finds anything"
+        return ""
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[str]:
+    """Each run of successive numbers as Wireshark writes one: `3..9`, or `12`."""
+    for _, run in groupby(enumerate(sorted(set(numbers))), lambda placed: placed[1] - placed[0]):
+        successive = [number for _, number in run]
+        yield str(successive[0]) if len(successive) == 1 else f"{successive[0]}..{successive[-1]}"
 
 
 def _cited(source: Captured, frames: Iterable[Frame] | Frame) -> tuple[Cited, ...]:

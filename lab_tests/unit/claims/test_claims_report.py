@@ -62,6 +62,15 @@ def test_the_summary_counts_each_claim_once() -> None:
     )
 
 
+def test_a_display_filter_names_exactly_the_frames_however_many() -> None:
+    many = Cited("captures/x", (("home", (12, 3, *range(3, 10))), ("edge", (100, *range(20, 60)))))
+    assert many.display_filter == "frame.number in {3..9, 12, 20..59, 100}"
+    held = Decision(
+        "test_a.py::test_many", Verdict.HOLDS, "", Experiment(("A1",), "", [], [Observation("", False, (many,))])
+    )
+    assert many.display_filter in detail(CLAIMS[0], [held])
+
+
 def test_a_claims_detail_says_what_was_asked_and_seen_and_where_to_look() -> None:
     told = detail(CLAIMS[0], [decision(Verdict.HOLDS, "A1")])
     for words in ("Who speaks first?", "one visit", "a SYN", "frame.number in {3, 7, 9}", "journey.pcapng"):
