@@ -19,6 +19,13 @@ def lab() -> Lab:
     return Lab(from_environment(os.environ), os.environ["LAB"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_fault_is_inherited(lab: Lab) -> None:
+    """What a run that was killed left in force is taken away before the first test."""
+    lab.ask_isp("DELETE /faults", {})
+    lab.ask_isp("DELETE /attacks", {})
+
+
 @pytest.fixture(autouse=True)
 def no_fault_survives(lab: Lab) -> Iterator[None]:
     """A fault left behind would be the next test's riddle: it is taken away, and this test fails for it."""
