@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from docker.types import LogConfig
+
 from live_lab import Lab
 from waiting import wait_until
 
@@ -59,10 +61,15 @@ def openssl_host(lab: Lab, *options: str) -> Iterator[None]:
 def _host(lab: Lab, command: list[str], ready: bytes) -> Iterator[Any]:
     """A host on the edge link, once it has said `ready`."""
     address = lab.topology.address("glass", "edge")
+    client, name = lab.container("client"), f"{lab.name}-glass"
+    logs = client.attrs["HostConfig"]["LogConfig"]
+    for left in lab.docker.containers.list(all=True, filters={"name": f"^/{name}$"}):
+        left.remove(force=True)  # of a run that was killed
     container = lab.docker.containers.create(
-        lab.container("client").image.id,
+        client.image.id,
         command,
-        name=f"{lab.name}-glass",
+        name=name,
+        labels=_labels(client),
         hostname="glass",
         environment={"DEFAULT_VIA": lab.topology.address("isp", "edge")},
         cap_drop=["ALL"],
@@ -70,6 +77,8 @@ def _host(lab: Lab, command: list[str], ready: bytes) -> Iterator[Any]:
         security_opt=["no-new-privileges:true"],
         read_only=True,
         mem_limit="128m",
+        pids_limit=64,
+        log_config=LogConfig(type=logs["Type"], config=logs["Config"]),
         sysctls={"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.ip_unprivileged_port_start": "0"},
         volumes={f"{lab.name}_pki-balancer": {"bind": "/pki/own", "mode": "ro"}},
         network="none",
@@ -82,6 +91,15 @@ def _host(lab: Lab, command: list[str], ready: bytes) -> Iterator[Any]:
         yield container
     finally:
         container.remove(force=True)
+
+
+def _labels(client: Any) -> dict[str, str]:
+    """Those by which `make down` finds what belongs to the lab. Like what `compose run` starts, it is no host of it."""
+    kept = ("com.docker.compose.project", "com.docker.compose.project.working_dir")
+    return {name: client.labels[name] for name in kept} | {
+        "com.docker.compose.service": "glass",
+        "com.docker.compose.oneoff": "True",
+    }
 
 
 def _has_said(container: Any, ready: bytes) -> bool:
