@@ -76,6 +76,14 @@ class Captured(ABC):
         """Every TCP and QUIC connection of every link."""
         return connections(self.frames)
 
+    def opened(self, link: str) -> list[Connection]:
+        """The connections of `link` that began in this time, in order.
+
+        The others are there with their past, because they still said something: what counts or picks connections would
+        take one of an earlier test for one of its own.
+        """
+        return [c for c in self.connections if c.link == link and c.frames[0].time_ns >= self.began_ns]
+
     def exchanges(self, link: str) -> list[Exchange]:
         """The requests sent on `link` in this time, each with its response; health checks are among them on backend."""
         own = (connection for connection in self.connections if connection.link == link)

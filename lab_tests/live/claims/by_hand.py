@@ -39,12 +39,12 @@ class Conversation:
 
 
 def conversations(captured: Captured, host: str, link: str = "edge") -> list[Conversation]:
-    """The TLS connections on `link` whose ClientHello names `host`, in order."""
+    """The TLS connections opened on `link` whose ClientHello names `host`, in order."""
     contents = FrameBytes(captured)
     found = []
-    for connection in captured.connections:
+    for connection in captured.opened(link):
         hello = connection.client_hello
-        if connection.link != link or connection.transport is not Transport.TCP or hello is None:
+        if connection.transport is not Transport.TCP or hello is None:
             continue
         if hello[1].server_name == host:
             client = contents.tcp_payload(frame for frame in connection.frames if connection.from_client(frame))

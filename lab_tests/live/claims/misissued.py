@@ -44,9 +44,9 @@ FAULTS = (
 
 
 def connections_to(captured: Captured, host: str, link: str) -> list[Connection]:
-    """The connections on `link` whose ClientHello names `host` (RFC 6066, section 3)."""
-    on_link = [connection for connection in captured.connections if connection.link == link]
-    return [each for each in on_link if each.client_hello and each.client_hello[1].server_name == host]
+    """The connections opened on `link` whose ClientHello names `host` (RFC 6066, section 3)."""
+    hellos = [(connection, connection.client_hello) for connection in captured.opened(link)]
+    return [connection for connection, hello in hellos if hello and hello[1].server_name == host]
 
 
 def connection_to(captured: Captured, host: str, link: str = "edge") -> Connection:

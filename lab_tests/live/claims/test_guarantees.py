@@ -82,11 +82,7 @@ DAMAGES = (
 
 def only_connection(recording: Recording, link: str, transport: Transport = Transport.TCP) -> Connection:
     """The one connection that a client opened on `link` meanwhile."""
-    found = [
-        c
-        for c in recording.connections
-        if c.link == link and c.transport is transport and c.frames[0].time_ns >= recording.began_ns
-    ]
+    found = [c for c in recording.opened(link) if c.transport is transport]
     assert len(found) == 1, f"{link}: expected one connection, found {len(found)}"
     return found[0]
 

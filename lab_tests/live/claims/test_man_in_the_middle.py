@@ -30,8 +30,7 @@ def to_port(recording: Recording, link: str, port: int) -> list[Frame]:
 
 def opened_to(recording: Recording, port: int) -> list[Connection]:
     """The client's connections to this port, on home."""
-    on_home = [c for c in recording.connections if c.link == "home" and c.frames[0].time_ns >= recording.began_ns]
-    return [c for c in on_home if c.server.port == port]
+    return [c for c in recording.opened("home") if c.server.port == port]
 
 
 @pytest.mark.claim("F5")

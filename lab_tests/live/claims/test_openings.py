@@ -42,7 +42,7 @@ class Opening:
 
 def opened(recording: Captured, transport: Transport) -> list[Connection]:
     """The client's connections that carried requests, in order."""
-    return [c for c in recording.connections if c.link == "home" and c.transport is transport and exchanges(c)]
+    return [c for c in recording.opened("home") if c.transport is transport and exchanges(c)]
 
 
 def is_resumed(connection: Connection) -> bool:

@@ -113,8 +113,9 @@ def test_https_still_shows_names_addresses_sizes_and_times(lab: Lab, experiment:
         experiment.saw(f"{link}: the name, in the ClientHello", recording, hellos)
     ends = {frame.destination for frame in closed["home"] if frame.tls and frame.tls.client_hello}
     assert ends == {lab.topology.address("balancer", "edge")}
-    told = [_application_bytes(connection) for connection in _opened(recording, "internet")]
-    shown = [f for c in _opened(recording, "internet") for f in c.frames if f.tcp and f.tcp.length]
+    downloads = [c for c in recording.opened("internet") if c.client_hello]
+    told = [_application_bytes(connection) for connection in downloads]
+    shown = [f for c in downloads for f in c.frames if f.tcp and f.tcp.length]
     more, expected = told[1] - told[0], sizes[1] - sizes[0]
     assert 0 <= more - expected < expected / 100, told
     experiment.saw(
@@ -130,10 +131,6 @@ def test_https_still_shows_names_addresses_sizes_and_times(lab: Lab, experiment:
         "HTTPS hides which site you visit, and how much you read there",
         "the name is in the DNS query and in the ClientHello, and sizes and times are what they are",
     )
-
-
-def _opened(recording: Recording, link: str) -> list[Connection]:
-    return [c for c in recording.connections if c.link == link and c.client_hello]
 
 
 def _application_bytes(connection: Connection) -> int:
