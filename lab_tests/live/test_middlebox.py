@@ -79,8 +79,8 @@ def test_a_delay_each_way_is_a_round_trip(lab: Lab) -> None:
     # The last ones leave when the recording has ended.
     delays_ms = [(t.sent[0].time_ns - t.arrived.time_ns) / 1e6 for t in touched if t.sent]
     assert len(delays_ms) > 10
-    assert min(delays_ms) >= 25
-    assert sum(delays_ms) / len(delays_ms) < 50
+    # The shortest, not their mean: a busy machine makes some of them late. Held twice, it would be 50 ms or more.
+    assert 25 <= min(delays_ms) < 50
 
 
 def test_losses_are_the_same_for_the_same_seed(lab: Lab) -> None:

@@ -198,6 +198,7 @@ def test_every_nanosecond_between_request_and_response_is_accounted_for(lab: Lab
                 cited(visited, step),
             )
     first, last = visited.step("DNS")["start_ns"], visited.step("connection kept open")["start_ns"]
+    # How many milliseconds is the machine's business.
     assert last - first < 1_000_000_000, "from the first packet to the last byte: milliseconds, not seconds"
 
 
@@ -211,9 +212,11 @@ def test_time_that_is_put_in_is_found_where_it_was_put(lab: Lab, experiment: Exp
     experiment.asked(f"{SITE} twice, once with the isp holding each packet for 25 ms")
     held, usual = (in_hosts(visited, "TCP") for visited in (far, near))
     assert held["isp"] >= 3 * 25_000_000, "three packets open a connection"
-    assert max(held["router"], usual["router"], usual["isp"]) < 25_000_000
-    trip = far.step("TCP")["facts"]["round_trip_ns"]
-    assert trip >= 50_000_000 > near.step("TCP")["facts"]["round_trip_ns"]
+    # No bound in milliseconds for the rest: that would be a verdict on the machine the lab runs on.
+    assert held["isp"] > max(held["router"], usual["router"], usual["isp"])
+    trip, usual_trip = (visited.step("TCP")["facts"]["round_trip_ns"] for visited in (far, near))
+    assert trip >= 50_000_000
+    assert trip > usual_trip
     experiment.saw(
         f"the three packets that open the connection were inside isp for {held['isp'] / 1e6:.1f} ms together, inside "
         f"router for {held['router'] / 1e6:.2f}; SYN to SYN ACK took {trip / 1e6:.1f} ms",
@@ -223,9 +226,16 @@ def test_time_that_is_put_in_is_found_where_it_was_put(lab: Lab, experiment: Exp
     experiment.control(
         f"without the delay: {usual['isp'] / 1e6:.2f} ms inside isp", near, cited(near, near.step("TCP"))
     )
-    (isp,) = [c for c in far.conservation(lab.topology).crossings if c.host == "isp"]
-    assert isp.median_ns is not None
-    assert 25_000_000 <= isp.median_ns < 50_000_000
+    median_held, median_usual = (median_inside(visited, lab, "isp") for visited in (far, near))
+    assert median_held >= 25_000_000
+    assert median_held > median_usual
+
+
+def median_inside(visited: Visited, lab: Lab, host: str) -> int:
+    """Nanoseconds that half of the packets through `host` took at most."""
+    (crossing,) = [c for c in visited.conservation(lab.topology).crossings if c.host == host]
+    assert crossing.median_ns is not None
+    return crossing.median_ns
 
 
 def in_hosts(visited: Visited, step: str) -> dict[str, int]:
@@ -281,7 +291,7 @@ def test_a_resumed_session_skips_the_certificate(lab: Lab, experiment: Experimen
         answer = recording.visit([SITE, SITE], http="1.1", tls=tls, headers=[["Connection", "close"]])
     assert answer["exit_code"] == 0, answer["error"]
     experiment.asked(f"{SITE} twice by one run of curl over TLS {tls}, each time with Connection: close")
-    full, resumed = (c for c in recording.connections if c.link == "home" and exchanges(c))
+    full, resumed = (c for c in recording.opened("home") if exchanges(c))
 
     assert full.opening and resumed.opening, "both opened by TCP's handshake"
     certificates = {c: carrying(c, HandshakeType.CERTIFICATE) for c in (full, resumed)}
@@ -310,7 +320,7 @@ def test_a_browser_resumes_its_session_on_a_further_connection(lab: Lab, experim
     visited = lab.visit(f"{SITE} {SITE}login", http="1.1", with_="browser")
     assert visited.exit_code == 0, visited.journey["visit"]["error"]
     experiment.asked(f"{SITE} and then {SITE}login with Chromium over HTTP/1.1")
-    full, *further = (c for c in visited.connections if c.link == "home" and exchanges(c))
+    full, *further = (c for c in visited.opened("home") if exchanges(c))
     assert further, "one connection was enough: nothing to resume"
     for connection in further:
         assert any(connection.from_server(f) for f in connection.finished), "decrypted to the end of the handshake"

@@ -159,8 +159,10 @@ def test_toy_groups_fall_to_search_and_real_ones_lie_past_all_reach(lab: Lab, ex
             experiment.saw(text, recording, exchange.request_frame)
     assert [each.bits for each in giants] == list(sizes)
     search, meet = growth(trials), growth([each for each in giants if each.bits >= 24])
-    assert 1.6 < 2**search.slope < 2.5, "trial: twice the time per bit"
-    assert 1.25 < 2**meet.slope < 1.8, "giant steps: the square root of that, and more where memory gets slow"
+    # No upper bounds: how much more a table costs that no longer fits the cache is the machine's business.
+    assert 2**search.slope > 1.6, "trial: twice the time per bit"
+    assert 2**meet.slope > 1.25, "giant steps: the square root of that, and more where memory gets slow"
+    assert meet.slope < search.slope
     told_text = table(trials, giants) + _extrapolated(giants[-1])
     recording.attach("toy-groups.txt", told_text)
     recording.attach("toy-groups.svg", plot(trials, giants))
