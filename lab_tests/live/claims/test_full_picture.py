@@ -1,4 +1,4 @@
-"""K1 to K4: the whole visit, where its time goes, what a second one leaves out, and that nothing was lost."""
+"""K1 and K2: the whole visit, and where its time goes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from captured import Captured
 from conversation import conversation
 from experiment import Experiment
 from live_lab import SITE, Lab, Visited
-from observer.connections import Connection
-from observer.exchanges import exchanges
-from observer.messages import Frame, HandshakeType, TcpFlags
-from observer.steps import Conservation, Conserved, Fate, Irregularity
+from observer.messages import Frame
 from observer.topology import LINKS
 from observer.transit import Passage, transit_of
 
 EIGHT = ["DNS", "TCP", "TLS", "request", "processing", "response", "rendering", "connection kept open"]
-FRONT = ("home", "internet", "edge")
 OVER_TCP = """
     ...
     client   -> resolver  DNS? A parseltongue.co.in
@@ -67,9 +63,6 @@ def forget_names(lab: Lab) -> None:
 
 def cited(visited: Visited, step: dict[str, Any]) -> list[Frame]:
     return [visited.frame(evidence) for evidence in step["evidence"]]
-
-
-# ---------------------------------------------------------------- K1
 
 
 @pytest.mark.claim("K1")
@@ -141,9 +134,6 @@ def test_a_browsers_own_clock_agrees_with_the_frames(lab: Lab, experiment: Exper
         visited,
         fetched,
     )
-
-
-# ---------------------------------------------------------------- K2
 
 
 def through(visited: Captured, lab: Lab, frame: Frame) -> list[Passage]:
@@ -240,222 +230,3 @@ def median_inside(visited: Visited, lab: Lab, host: str) -> int:
 
 def in_hosts(visited: Visited, step: str) -> dict[str, int]:
     return {inside["host"]: inside["inside_ns"] for inside in visited.step(step)["inside"]}
-
-
-# ---------------------------------------------------------------- K3
-
-
-def opens(frame: Frame) -> bool:
-    """Whether a frame belongs to what a first visit begins with: DNS, a SYN, a ClientHello."""
-    syn = bool(frame.tcp and frame.tcp.flags & TcpFlags.SYN)
-    return bool(frame.dns or syn or (frame.tls and HandshakeType.CLIENT_HELLO in frame.tls.handshake))
-
-
-@pytest.mark.claim("K3")
-@pytest.mark.parametrize(
-    ("program", "http"), [("curl", "1.1"), ("curl", "2"), ("curl", "3"), ("browser", "2")], ids=lambda value: f"{value}"
-)
-def test_a_second_visit_on_the_kept_connection_begins_with_its_request(
-    lab: Lab, experiment: Experiment, program: str, http: str
-) -> None:
-    """What does the client send for a second page while its connection is kept?"""
-    visited = lab.visit(f"{SITE} {SITE}bytes/1000", http=http, with_=program)
-    assert visited.exit_code == 0, visited.journey["visit"]["error"]
-    experiment.asked(f"{SITE} and then {SITE}bytes/1000, by one run of {program} over HTTP/{http}")
-    first, second = (e for e in visited.exchanges("home") if e.request.path in ("/", "/bytes/1000"))
-    assert first.response_end is not None
-    assert second.response_end is not None
-    ended = first.response_end.number
-    later = [f for f in visited.on("home") if ended < f.number <= second.response_end.number]
-    assert second.request_frame in later
-    assert [f.number for f in later if opens(f)] == []
-    experiment.saw("no DNS, no SYN, no ClientHello after the first response", visited, ())
-    experiment.saw("the second request", visited, second.request_frame)
-    before = [f for f in visited.on("home") if f.number < ended and opens(f)]
-    assert {bool(f.dns) for f in before} == {True, False}
-    experiment.control("the same search finds the first visit's DNS, handshake and hello", visited, before)
-
-    told = visited.journey["then"]
-    assert {s["name"] for s in told["steps"] if s["status"] == "absent"} >= {"DNS", "TCP", "TLS"}
-    trips = [part["steps"][3]["facts"]["round_trips_before"] for part in (visited.journey, told)]
-    assert trips == [1 if http == "3" else 2, 0]
-    experiment.saw(f"round trips before the request: {trips[0]}, then {trips[1]}", visited, second.request_frame)
-
-
-@pytest.mark.claim("K3")
-@pytest.mark.parametrize("tls", ["1.2", "1.3"])
-def test_a_resumed_session_skips_the_certificate(lab: Lab, experiment: Experiment, tls: str) -> None:
-    """What does the server leave out when the client comes back with a session of before, on a new connection?"""
-    with lab.recording(f"two connections of one TLS {tls} session") as recording:
-        # curl keeps sessions within one run, and the server closes the first connection because it is asked to.
-        answer = recording.visit([SITE, SITE], http="1.1", tls=tls, headers=[["Connection", "close"]])
-    assert answer["exit_code"] == 0, answer["error"]
-    experiment.asked(f"{SITE} twice by one run of curl over TLS {tls}, each time with Connection: close")
-    full, resumed = (c for c in recording.opened("home") if exchanges(c))
-
-    assert full.opening and resumed.opening, "both opened by TCP's handshake"
-    certificates = {c: carrying(c, HandshakeType.CERTIFICATE) for c in (full, resumed)}
-    assert any(resumed.from_server(f) for f in resumed.finished), "its handshake was decrypted to the end"
-    assert certificates[resumed] == []
-    experiment.saw(
-        "the second handshake, from ServerHello to Finished, has no Certificate", recording, resumed.finished
-    )
-    assert certificates[full]
-    assert any(f.tls and f.tls.certificates for f in certificates[full])
-    experiment.control("the first handshake has one", recording, certificates[full])
-    experiment.saw("TCP had to shake hands again", recording, resumed.opening)
-    if tls == "1.3":
-        hello = resumed.server_hello
-        assert hello is not None and hello[1].uses_psk
-        experiment.saw("the server took the client's pre-shared key", recording, hello[0])
-    experiment.myth(
-        "a resumed session continues the old connection",
-        "the frames say: a new SYN and a new ClientHello; only certificate and its signature are left out",
-    )
-
-
-@pytest.mark.claim("K3")
-def test_a_browser_resumes_its_session_on_a_further_connection(lab: Lab, experiment: Experiment) -> None:
-    """A browser opens more connections over HTTP/1.1: does each have to show a certificate?"""
-    visited = lab.visit(f"{SITE} {SITE}login", http="1.1", with_="browser")
-    assert visited.exit_code == 0, visited.journey["visit"]["error"]
-    experiment.asked(f"{SITE} and then {SITE}login with Chromium over HTTP/1.1")
-    full, *further = (c for c in visited.opened("home") if exchanges(c))
-    assert further, "one connection was enough: nothing to resume"
-    for connection in further:
-        assert any(connection.from_server(f) for f in connection.finished), "decrypted to the end of the handshake"
-        assert carrying(connection, HandshakeType.CERTIFICATE) == []
-        experiment.saw("a further connection's handshake has no Certificate", visited, connection.finished)
-    certificate = carrying(full, HandshakeType.CERTIFICATE)
-    assert certificate
-    experiment.control("the first connection's has one", visited, certificate)
-
-
-def carrying(connection: Connection, kind: HandshakeType) -> list[Frame]:
-    return [f for f in connection.frames if f.tls and kind in f.tls.handshake]
-
-
-# ---------------------------------------------------------------- K4
-
-
-def broken(found: Conservation) -> list[tuple[Fate, str]]:
-    return [(i.fate, i.host) for i in found.irregularities]
-
-
-def shown(captured: Captured, irregularity: Irregularity) -> list[Frame]:
-    numbers = [e.frame for e in (irregularity.entered, irregularity.left) if e]
-    return [captured.frames[number - 1] for number in numbers]
-
-
-@pytest.mark.claim("K4")
-@pytest.mark.parametrize(
-    ("program", "http"), [("curl", "1.1"), ("curl", "2"), ("curl", "3"), ("browser", "2")], ids=lambda value: f"{value}"
-)
-def test_every_packet_of_a_visit_is_found_on_the_next_link(
-    lab: Lab, experiment: Experiment, program: str, http: str
-) -> None:
-    """Did the capture miss anything, and did every packet that entered router or isp come out of it?"""
-    visited = lab.visit(http=http, with_=program)
-    assert visited.exit_code == 0
-    experiment.asked(f"{SITE} with {program} over HTTP/{http}")
-    assert [(c.link, c.dropped, c.complete) for c in visited.capture] == [(link, 0, True) for link in LINKS]
-
-    transit, found = transit_of(visited.frames, lab.topology), visited.conservation(lab.topology)
-    assert found.conserved is Conserved.YES, found.summary
-    assert found.irregularities == ()
-    assert visited.journey["conservation"]["conserved"] == "yes"
-    assert visited.journey["conservation"]["summary"] == found.summary
-    followed = {f.number for p in transit.passages for f in (p.entered, p.left)}
-    crossing = [f for link in ("home", "edge") for f in visited.since_begun(link) if f.ttl is not None]
-    assert crossing
-    assert [f.number for f in crossing if f.number not in followed] == [], "each IP packet of home and edge"
-    experiment.saw(f"all {len(crossing)} packets of home and edge: {found.summary}", visited, crossing)
-
-    own = {i.host: i.address for i in lab.topology.interfaces if i.link == "internet"}
-    outward = [p for p in transit.passages if p.entered.link == "home"]
-    assert outward
-    assert {p.left.source for p in outward} == {own["router"]}, "the router put its own address in"
-    assert {(p.entered.ttl or 0) - (p.left.ttl or 0) for p in transit.passages} == {1}
-    assert all(p.entered.hardware_source != p.left.hardware_source for p in transit.passages)
-    experiment.saw(
-        f"{len(outward)} packets left router with its address, another hardware address, TTL one less",
-        visited,
-        [f for p in outward for f in (p.entered, p.left)],
-    )
-
-
-@pytest.mark.claim("K4")
-@pytest.mark.parametrize(
-    ("sentence", "http", "fate"),
-    [
-        ("drop the 3rd data segment from balancer to client", "1.1", Fate.LOST),
-        ("drop the 4th data segment from client to balancer", "1.1", Fate.LOST),
-        ("drop the 3rd QUIC packet from balancer to client", "3", Fate.LOST),
-        ("duplicate the 2nd data segment from balancer to client", "1.1", Fate.DUPLICATED),
-        ("flip one byte in the 3rd QUIC packet from balancer to client", "3", Fate.ALTERED),
-    ],
-)
-def test_what_the_middlebox_did_to_a_packet_is_found_and_nothing_else(
-    lab: Lab, experiment: Experiment, sentence: str, http: str, fate: Fate
-) -> None:
-    """Does the check notice one packet that really was tampered with, and that one alone?"""
-    with lab.recording(sentence) as recording, lab.faults(sentence) as faults:
-        answer = recording.visit(f"{SITE}bytes/40000", http=http)
-    assert answer["exit_code"] == 0, answer["error"]
-    experiment.asked(f"{SITE}bytes/40000 over HTTP/{http}, and of the isp: {sentence}")
-    (touched,) = faults.touched(recording)
-    found = recording.conservation(lab.topology)
-    assert found.conserved is Conserved.NO
-    assert broken(found) == [(fate, "isp")], found.summary
-    (irregularity,) = found.irregularities
-    assert shown(recording, irregularity)[0] == touched.arrived, "the very frame that the middlebox says it touched"
-    experiment.saw(f"{irregularity.packet}: {fate.value} in isp", recording, shown(recording, irregularity))
-    (router,) = [c for c in found.crossings if c.host == "router"]
-    assert router.passed_on == router.entered > 0
-    client = lab.topology.address("client", "home")
-    others = [f for f in recording.since_begun("home") if f.ttl is not None and client in (f.source, f.destination)]
-    experiment.control(f"all {router.passed_on} that entered router left it", recording, others)
-
-
-@pytest.mark.claim("K4")
-def test_packets_held_back_or_overtaken_are_not_lost(lab: Lab, experiment: Experiment) -> None:
-    """Does the check keep apart what comes late from what does not come?"""
-    sentence = "swap the 3rd and 4th data segments from balancer to client"
-    with lab.recording(sentence) as recording, lab.faults(sentence) as faults:
-        answer = recording.visit(f"{SITE}bytes/40000", http="1.1")
-    assert answer["exit_code"] == 0, answer["error"]
-    experiment.asked(f"{SITE}bytes/40000, and of the isp: {sentence}")
-    found = recording.conservation(lab.topology)
-    assert found.conserved is Conserved.YES, found.summary
-    (isp,) = [c for c in found.crossings if c.host == "isp"]
-    assert isp.overtook >= 1
-    moved = faults.touched(recording)
-    experiment.saw(
-        f"overtaken in isp: {isp.overtook} of its {isp.passed_on} packets went before an earlier one; all arrived",
-        recording,
-        [f for touched in moved for f in (touched.arrived, *touched.sent)],
-    )
-
-
-@pytest.mark.claim("K4")
-def test_packets_that_end_at_a_router_are_told_as_such(lab: Lab, experiment: Experiment) -> None:
-    """Are packets for the router itself, and those whose time to live ends there, told from lost ones?"""
-    with lab.recording("a traceroute, and a datagram to the router") as recording:
-        lab.ask_client("POST /traceroute", {"to": lab.topology.address("balancer", "edge")})
-        router = lab.topology.address("router", "home")
-        lab.ask_client("POST /datagrams", {"to": router, "port": 9, "payload": "00", "timeout_s": 0.2})
-    experiment.asked("a traceroute to the balancer, and a datagram to the router's own address")
-    found = recording.conservation(lab.topology)
-    assert found.conserved is Conserved.YES, found.summary
-    fates: dict[str, set[Fate]] = {i.host: set() for i in found.irregularities}
-    for irregularity in found.irregularities:
-        fates[irregularity.host].add(irregularity.fate)
-        experiment.saw(
-            f"{irregularity.packet}: {irregularity.host}: {irregularity.fate.value}",
-            recording,
-            shown(recording, irregularity),
-        )
-    assert fates == {"router": {Fate.EXPIRED, Fate.FOR_THE_HOST}, "isp": {Fate.EXPIRED}}
-    went_on = [p.entered for p in transit_of(recording.frames, lab.topology).passages]
-    assert went_on
-    experiment.control("the others went on", recording, went_on)
