@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from observer.messages import ClientHello, Frame, HandshakeType, QuicPacketType, RecordType, ServerHello, TcpFlags
 
@@ -39,7 +40,7 @@ class Endpoint:
         return f"{self.address}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Connection:
     """One TCP or QUIC connection on one link. `identity` is equal on every link, None if its start was not seen."""
 
@@ -82,7 +83,7 @@ class Connection:
         syns = [f for f in self.frames if _flags(f) == TcpFlags.SYN]
         return self.opening[1].time_ns - syns[0].time_ns if len(syns) == 1 and len(self.opening) > 1 else None
 
-    @property
+    @cached_property
     def client_hello(self) -> tuple[Frame, ClientHello] | None:
         return next(((f, f.tls.client_hello) for f in self.frames if f.tls and f.tls.client_hello), None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,6 +12,7 @@ from observer.connections import Connection, across_links
 from observer.messages import Frame, HttpMessage, HttpVersion
 
 REQUEST_ID = "x-request-id"
+_NEVER = -1  # no frame's number: nothing ended the wait but the next request, or the connection
 
 
 class JoinedBy(Enum):
@@ -50,24 +53,29 @@ class Exchange:
 
 
 def exchanges(connection: Connection) -> tuple[Exchange, ...]:
-    """Pair the connection's requests with their responses: by stream where there are streams, else in order."""
-    messages = [(frame, message) for frame in connection.frames for message in frame.http if not message.is_trailer]
-    if connection.identity is None:
-        # Its start was not seen: responses before the first request answer requests from before.
-        first = next((n for n, (_, message) in enumerate(messages) if message.is_request), len(messages))
-        messages = messages[first:]
-    responses = [(frame, message) for frame, message in messages if not message.is_request and _is_final(message)]
-    taken: set[int] = set()
-    found = []
-    for frame, request in messages:
-        if request.is_request:
-            position = _answer(frame, request, responses, taken)
-            answer = None
-            if position is not None:
-                taken.add(position)
-                answer = responses[position]
-            found.append(_exchange(connection, frame, request, answer))
-    return tuple(found)
+    """Pair the connection's requests with their responses: by stream where there are streams, else in order.
+
+    A response goes to the oldest request before it that has none yet. One pass over the frames, whatever their number.
+    """
+    asked: list[tuple[Frame, HttpMessage]] = []
+    answers: dict[int, tuple[Frame, HttpMessage]] = {}  # by the request's place in `asked`
+    waiting: dict[int | None, deque[int]] = defaultdict(deque)
+    for frame in connection.frames:
+        for message in frame.http:
+            if message.is_request and not message.is_trailer:
+                # If the dissector did not say on which stream it came, nobody can say what answers it.
+                if message.stream is not None or message.version is HttpVersion.HTTP_1:
+                    waiting[message.stream].append(len(asked))
+                asked.append((frame, message))
+            elif not message.is_trailer and _is_final(message):
+                queue = waiting[message.stream]
+                if queue and asked[queue[0]][0].number < frame.number:
+                    answers[queue.popleft()] = (frame, message)
+    beginnings, endings = _Beginnings(connection), _endings(connection)
+    return tuple(
+        _exchange(connection, frame, request, answers.get(place), beginnings, endings)
+        for place, (frame, request) in enumerate(asked)
+    )
 
 
 def all_exchanges(connections: Iterable[Connection]) -> Iterator[Exchange]:
@@ -118,45 +126,57 @@ def _is_final(message: HttpMessage) -> bool:
     return message.status is None or message.status >= 200  # 1xx are interim, RFC 9110 section 15.2
 
 
-def _answer(
-    asked: Frame, request: HttpMessage, responses: list[tuple[Frame, HttpMessage]], taken: set[int]
-) -> int | None:
-    if request.stream is None and request.version is not HttpVersion.HTTP_1:
-        return None  # the dissector did not say on which stream it came, so nobody can say what answers it
-    for position, (shown, response) in enumerate(responses):
-        if position not in taken and response.stream == request.stream and shown.number > asked.number:
-            return position
-    return None
-
-
 def _exchange(
-    connection: Connection, frame: Frame, request: HttpMessage, answer: tuple[Frame, HttpMessage] | None
+    connection: Connection,
+    frame: Frame,
+    request: HttpMessage,
+    answer: tuple[Frame, HttpMessage] | None,
+    beginnings: _Beginnings,
+    endings: Mapping[int, Sequence[Frame]],
 ) -> Exchange:
     if answer is None:
-        began = _first_byte(connection, frame, None) if request.stream is None else None
+        began = beginnings.of(frame, None) if request.stream is None else None
         return Exchange(connection, request, frame, None, None, began, None)
     shown, response = answer
     if response.stream is None:
         # HTTP/1.1: the dissector shows the response on the frame that completes it.
-        return Exchange(connection, request, frame, response, shown, _first_byte(connection, frame, shown), shown)
-    ends = (
-        f
-        for f in connection.frames
-        if f.number >= shown.number and connection.from_server(f) and response.stream in f.ended_streams
-    )
-    return Exchange(connection, request, frame, response, shown, shown, next(ends, None))
+        return Exchange(connection, request, frame, response, shown, beginnings.of(frame, shown), shown)
+    ends = endings.get(response.stream, ())
+    at = bisect_left(ends, shown.number, key=lambda end: end.number)
+    return Exchange(connection, request, frame, response, shown, shown, ends[at] if at < len(ends) else None)
 
 
-def _first_byte(connection: Connection, request: Frame, shown: Frame | None) -> Frame | None:
-    """The server's first byte after an HTTP/1.1 request and after interim responses to it; `shown` if there is none."""
-    first = None
+def _endings(connection: Connection) -> Mapping[int, Sequence[Frame]]:
+    """The server's frames that end each stream, in order."""
+    found: dict[int, list[Frame]] = defaultdict(list)
     for frame in connection.frames:
-        if frame.number <= request.number:
-            continue
-        if frame is shown or any(message.is_request for message in frame.http):
-            break
-        if any(not _is_final(message) for message in frame.http):
-            first = None
-        elif first is None and connection.from_server(frame) and connection.carries_application_data(frame):
-            first = frame
-    return first or shown
+        if frame.ended_streams and connection.from_server(frame):
+            for stream in frame.ended_streams:
+                found[stream].append(frame)
+    return found
+
+
+class _Beginnings:
+    """The server's first byte after each HTTP/1.1 request, before the next, and after interim responses to it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._until: dict[tuple[int | None, int], Frame | None] = {}  # by the request's frame and one with messages
+        first: Frame | None = None
+        asked: int | None = None
+        for frame in connection.frames:
+            if frame.http:
+                self._until[asked, frame.number] = first
+            if any(message.is_request for message in frame.http):
+                self._until[asked, _NEVER] = first
+                asked, first = frame.number, None
+            elif any(not _is_final(message) for message in frame.http):
+                first = None
+            elif first is None and connection.from_server(frame) and connection.carries_application_data(frame):
+                first = frame
+        self._until[asked, _NEVER] = first
+
+    def of(self, request: Frame, shown: Frame | None) -> Frame | None:
+        """The first byte of the response that the dissector shows on `shown`, which it is itself if none came before;
+        without `shown` what came of a response that broke off."""
+        last = self._until.get((request.number, _NEVER))
+        return (self._until.get((request.number, shown.number), last) if shown else last) or shown
