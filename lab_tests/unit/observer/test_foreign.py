@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +21,9 @@ from observer.pcapng import BlockType
 from observer.sealed import sealed
 from observer.steps import Journey, Status, StepName
 from observer.style import Style
-from observer.summary import header
+from observer.summary import header, summary
 from observer.topology import NO_LAB
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark here; make test has one")
+from programs_here import needs_tshark
 
 
 def connections_of(name: str) -> tuple[Connection, ...]:
@@ -133,6 +131,11 @@ def test_a_certificate_refused_over_quic_is_told_with_its_alert() -> None:
 # ---------------------------------------------------------------- odd things
 
 
+def before_journeys(kept: Kept, oddities: Oddities, name: str = "tls13-psk") -> list[str]:
+    end = ending(FOREIGN / f"{name}.pcapng")
+    return list(header(summary("a.pcapng", kept, oddities, end, [], NO_LAB.name)))
+
+
 def told_of(name: str) -> tuple[list[str], list[Journey]]:
     """What stands before the journeys of a capture, and the journeys."""
     kept, oddities = Kept(Bounds()), Oddities()
@@ -140,7 +143,7 @@ def told_of(name: str) -> tuple[list[str], list[Journey]]:
     end = ending(FOREIGN / f"{name}.pcapng")
     stories, others = told(kept, NO_LAB, end)
     assert others == []
-    return list(header(name, kept, oddities, end)), [story.journey for story in stories]
+    return before_journeys(kept, oddities, name), [story.journey for story in stories]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +202,7 @@ def kept_of(name: str, bounds: Bounds) -> Kept:
 def test_within_the_bounds_every_frame_is_kept() -> None:
     kept = kept_of("tls13-psk", Bounds())
     assert not kept.missed_any()
-    first = next(header("a.pcapng", kept, Oddities(), ending(FOREIGN / "tls13-psk.pcapng")))
-    assert first == "a.pcapng: 50 frames (lo 50), 2 connections"
+    assert before_journeys(kept, Oddities())[0] == "a.pcapng: 50 frames (lo 50), 2 connections"
 
 
 def test_what_is_given_up_first_changes_nothing_that_is_told() -> None:
@@ -218,7 +220,7 @@ def test_a_connection_beyond_the_bound_is_counted_and_the_bound_is_told() -> Non
     stories, others = told(kept, NO_LAB, ending(FOREIGN / "tls13-psk.pcapng"))
     assert len(stories) == 1
     assert [(track.count, track.requests, dict(track.statuses)) for track in others] == [(23, 1, {200: 1})]
-    lines = list(header("a.pcapng", kept, Oddities(), ending(FOREIGN / "tls13-psk.pcapng")))
+    lines = before_journeys(kept, Oddities())
     assert any("more than 1 connections" in line for line in lines)
 
 
@@ -234,7 +236,7 @@ def test_of_connections_beyond_the_last_bound_at_least_the_frames_are_counted() 
     lines = (FOREIGN / "tls13-psk.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
     read_into(kept, Oddities(), frames_and_glimpses(lines, {}, kept.wants))
     assert (kept.total, kept.uncounted, len(kept.tracks)) == (50, 23, 1)
-    said = list(header("a.pcapng", kept, Oddities(), ending(FOREIGN / "tls13-psk.pcapng")))
+    said = before_journeys(kept, Oddities())
     assert "- more than 1 connections: 23 frames of later ones are not told of" in said
 
 

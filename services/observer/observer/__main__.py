@@ -1,4 +1,4 @@
-"""The observer on the command line: `explain` (any capture file), `live` (all links), `schema` (of journey.json)."""
+"""The observer on the command line: `explain` (any capture file), `live` (all links), `schema` (of their JSON)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from observer.dissect import DissectionError
-from observer.document import schema
+from observer.document import capture_schema, schema
 from observer.explain import Form, explain
 from observer.live import LiveStream, Sources
 from observer.style import Style
@@ -32,10 +32,11 @@ def main() -> int:
     told.add_argument("--ascii", action="store_true", help="draw without Unicode")
     live = commands.add_parser("live", help="all links as pcapng on standard output, until standard input ends")
     live.add_argument("--hold", type=float, default=0.0, help="seconds to hold frames back, for keys to come first")
-    commands.add_parser("schema", help="print the JSON Schema of journey.json")
+    shown = commands.add_parser("schema", help="the JSON Schema of journey.json, or of what explain --json prints")
+    shown.add_argument("of", nargs="?", choices=("journey", "capture"), default="journey")
     arguments = parser.parse_args()
     if arguments.command == "schema":
-        print(json.dumps(schema(), indent=1))
+        print(json.dumps(schema() if arguments.of == "journey" else capture_schema(), indent=1))
         return 0
     return _live(arguments.hold) if arguments.command == "live" else _explain(arguments)
 

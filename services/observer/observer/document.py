@@ -1,4 +1,4 @@
-"""A journey as JSON, and the JSON Schema of what that looks like, derived from the same types. Pure."""
+"""Journeys as JSON, and the JSON Schemas of what that looks like, derived from the same types. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
 from observer.steps import Journey
+from observer.summary import CaptureSummary
 from observer.topology import Interface, Topology
 
 VERSION = 2
 SCHEMA_ID = f"eightsteps/journey/{VERSION}"
+CAPTURE_SCHEMA_ID = f"eightsteps/capture/{VERSION}"  # it holds journeys: a new version of those is one of this
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,9 +28,25 @@ class Document:
     hosts: tuple[Interface, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaptureDocument:
+    """What `explain --json` prints of a capture made anywhere: one object, also where there is no journey to tell."""
+
+    schema: str
+    capture: CaptureSummary
+    journeys: tuple[Journey, ...]
+    hosts: tuple[Interface, ...]
+
+
 def journey_json(journey: Journey, topology: Topology) -> str:
     """journey.json: stable order, one journey, ending in a newline."""
     document = Document(SCHEMA_ID, journey, topology.captured())
+    return json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n"
+
+
+def capture_json(capture: CaptureSummary, journeys: Iterable[Journey], topology: Topology) -> str:
+    """The capture and its journeys: stable order, one object, ending in a newline."""
+    document = CaptureDocument(CAPTURE_SCHEMA_ID, capture, tuple(journeys), topology.captured())
     return json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -46,14 +65,23 @@ def plain(value: Any) -> Any:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of journey.json."""
+    return _document_schema(Document, SCHEMA_ID, "eightsteps journey")
+
+
+def capture_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `explain --json` prints."""
+    return _document_schema(CaptureDocument, CAPTURE_SCHEMA_ID, "eightsteps capture")
+
+
+def _document_schema(kind: type, identity: str, title: str) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
-    root = _schema_of(Document, definitions)
+    root = _schema_of(kind, definitions)
     document = definitions[root["$ref"].rsplit("/", 1)[1]]
-    document["properties"]["schema"] = {"const": SCHEMA_ID}
+    document["properties"]["schema"] = {"const": identity}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": "eightsteps journey",
+        "$id": identity,
+        "title": title,
         **root,
         "$defs": dict(sorted(definitions.items())),
     }

@@ -17,8 +17,8 @@ from urllib.parse import quote, urlsplit
 from observer.capture_file import Ending, NoCaptureError, check_beginning, ending
 from observer.connections import Connection, connections
 from observer.dissect import DissectionError, Glimpse
-from observer.document import journey_json
-from observer.exchanges import REQUEST_ID, all_exchanges, exchanges
+from observer.document import capture_json
+from observer.exchanges import REQUEST_ID, Exchange, all_exchanges
 from observer.frame_ladder import frame_ladder
 from observer.journey import journey
 from observer.kept import ORDINARY, Bounds, Kept, Key, Track, key_of
@@ -29,14 +29,13 @@ from observer.oddities import Oddities
 from observer.report import page_of
 from observer.steps import Journey, LinkCapture, Visit
 from observer.style import Style
-from observer.summary import header, line_of
+from observer.summary import CaptureSummary, header, summary
 from observer.topology import Topology
 from observer.transit import Transit, transit_of
 from observer.tshark import glimpse_file
 
 _NOBODY_COUNTED = "made elsewhere: nobody counted what was lost"
 _NAME_FIRST_NS = 10_000_000_000  # how long before its connection a client may have asked for the name
-_ON_ONE_PAGE = 100  # journeys that one HTML page holds
 
 
 class Form(Enum):
@@ -59,7 +58,9 @@ class Story:
 def explain(
     capture: Path, keys: Path | None, topology: Topology, style: Style, form: Form, bounds: Bounds = ORDINARY
 ) -> Iterator[str]:
-    """Each journey of the file, or all on one HTML page; a line that says so if there is none.
+    """The file as a whole, then each journey in it, piece by piece; as JSON one object, as HTML one page.
+
+    Whatever the form, it says what was not kept, what is unusual, and that there is no journey if there is none.
 
     Raises:
         DissectionError: the file is no capture, or tshark could not read it to its end.
@@ -75,19 +76,26 @@ def explain(
     except NoCaptureError as fault:
         raise DissectionError(str(fault)) from fault
     stories, others = told(kept, topology, end)
+    whole = summary(capture.name, kept, oddities, end, others, topology.name)
     if form is Form.HTML:
-        yield page_of([(story.journey, story.frames) for story in stories[:_ON_ONE_PAGE]], topology)
+        yield page_of([(story.journey, story.frames) for story in stories], topology, whole)
     elif form is Form.JSON:
-        yield from (journey_json(story.journey, topology) for story in stories)
+        yield capture_json(whole, (story.journey for story in stories), topology)
     else:
-        yield "".join(f"{line}\n" for line in header(capture.name, kept, oddities, end))
-        for story in stories:
-            yield "\n" + _drawn(story, topology, style, form)
-        if others:
-            yield f"\n{len(others):,} more connections, in a line each\n"
-            yield from (f"{line_of(track, topology.name)}\n" for track in others)
-        if not stories and not others:
-            yield f"{kept.total} frames, no connection that a client opened among them: no journey to tell\n"
+        yield from _text(whole, stories, topology, style, form)
+
+
+def _text(
+    whole: CaptureSummary, stories: Sequence[Story], topology: Topology, style: Style, form: Form
+) -> Iterator[str]:
+    yield "".join(f"{line}\n" for line in header(whole))
+    for story in stories:
+        yield "\n" + _drawn(story, topology, style, form)
+    if whole.further_connections:
+        yield f"\n{len(whole.further_connections):,} more connections, in a line each\n"
+        yield from (f"{line}\n" for line in whole.further_connections)
+    if not stories and not whole.further_connections:
+        yield f"{whole.frames} frames, no connection that a client opened among them: no journey to tell\n"
 
 
 def journeys(frames: Iterable[Frame], topology: Topology) -> list[Journey]:
@@ -129,7 +137,7 @@ def told(kept: Kept, topology: Topology, end: Ending) -> tuple[list[Story], list
         if cast.plays_first(track):
             frames = kept.around(cast.of(track), _NAME_FIRST_NS)
             connection = cast.connection(track)
-            visit = _visit(connection, frames, len(stories) + 1)
+            visit = _visit(connection, cast.first_exchange(track), frames, len(stories) + 1)
             capture = _capture(kept, end, connection)
             stories.append(Story(journey(visit, frames, capture, topology, connection, transit), tuple(frames)))
     return stories, [track for track in kept.tracks.values() if not track.followed or track.missed]
@@ -140,8 +148,9 @@ class _Cast:
 
     def __init__(self, tracks: Sequence[Track]) -> None:
         self._connections = {track.key: connections(track.frames)[0] for track in tracks}
-        behind = _behind_others(tuple(self._connections.values()))
-        self._behind = {key_of(connection) for connection in behind}
+        paired = list(all_exchanges(self._connections.values()))
+        self._first = {key_of(exchange.connection): exchange for exchange in reversed(paired)}
+        self._behind = {key_of(connection) for connection in _behind_others(paired)}
         self._mates: dict[str, list[Track]] = {}
         self._carriers: dict[str, list[Track]] = {}
         self._identities: dict[Key, str] = {}
@@ -156,6 +165,9 @@ class _Cast:
 
     def connection(self, track: Track) -> Connection:
         return self._connections[track.key]
+
+    def first_exchange(self, track: Track) -> Exchange | None:
+        return self._first.get(track.key)
 
     def plays_first(self, track: Track) -> bool:
         """Whether the connection has a story of its own, and this is the link that saw it first."""
@@ -182,9 +194,8 @@ def _transit(kept: Kept, tracks: Sequence[Track], topology: Topology) -> Transit
     return transit_of(sorted(frames.values(), key=lambda frame: frame.number), topology)
 
 
-def _behind_others(found: Sequence[Connection]) -> list[Connection]:
+def _behind_others(paired: Sequence[Exchange]) -> list[Connection]:
     """The connections that carry requests with an id that another connection's response has shown."""
-    paired = list(all_exchanges(found))
     shown = {e.response.header(REQUEST_ID) for e in paired if e.response} - {None}
     return [
         e.connection
@@ -193,10 +204,9 @@ def _behind_others(found: Sequence[Connection]) -> list[Connection]:
     ]
 
 
-def _visit(connection: Connection, frames: Sequence[Frame], number: int) -> Visit:
+def _visit(connection: Connection, exchange: Exchange | None, frames: Sequence[Frame], number: int) -> Visit:
     """What a client would have been asked for, read from what it sent."""
     hello = connection.client_hello
-    exchange = next(iter(exchanges(connection)), None)
     host = (hello[1].server_name if hello else None) or (exchange.request.authority if exchange else None)
     opened = connection.frames[0]
     asked = [

@@ -27,6 +27,7 @@ from observer.steps import (
     StepName,
 )
 from observer.style import milliseconds
+from observer.summary import CaptureSummary
 from observer.topology import Topology
 from observer.waterfall import PhaseName, Row, Timeline, waterfall
 
@@ -41,12 +42,32 @@ def reports(journeys: Sequence[Journey], frames: Sequence[Frame], topology: Topo
     return page_of([(journey, frames) for journey in journeys], topology)
 
 
-def page_of(journeys: Sequence[tuple[Journey, Sequence[Frame]]], topology: Topology) -> str:
-    """One page for all journeys, each with the frames that it was told from."""
+def page_of(
+    journeys: Sequence[tuple[Journey, Sequence[Frame]]], topology: Topology, capture: CaptureSummary | None = None
+) -> str:
+    """One page for all journeys, each with the frames that it was told from, and for the `capture` they are in."""
     title = journeys[0][0].visit.url if journeys else "no journey"
     articles = [_article(journey, frames, topology) for journey, frames in journeys]
-    nothing = "<p>No TCP or QUIC connection among the frames: no journey to tell.</p>"
-    return page(title, "\n".join(articles) or nothing)
+    if not articles and not (capture and capture.further_connections):
+        articles = ["<p>No TCP or QUIC connection among the frames: no journey to tell.</p>"]
+    before, after = (_summary(capture), _further(capture, len(articles))) if capture else ("", "")
+    return page(title, "\n".join(part for part in (before, *articles, after) if part))
+
+
+def _summary(capture: CaptureSummary) -> str:
+    remarks = "".join(f"<li>{text(remark)}</li>" for remark in capture.remarks)
+    return (
+        f"<section><h2>{text(capture.file)}</h2><p>{text(capture.contents)}</p>"
+        f"{f'<ul>{remarks}</ul>' if remarks else ''}</section>"
+    )
+
+
+def _further(capture: CaptureSummary, journeys: int) -> str:
+    """The connections that have no article, a line each."""
+    lines = "".join(f"<li>{text(line)}</li>" for line in capture.further_connections)
+    number = len(capture.further_connections)
+    heading = f"{number:,} more connections" if journeys else f"{number:,} connections"
+    return f"<section><h2>{heading}, in a line each</h2><ul>{lines}</ul></section>" if lines else ""
 
 
 def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from observer.capture_file import Ending
 from observer.connections import connections
@@ -11,17 +12,47 @@ from observer.oddities import Oddities
 from observer.style import milliseconds
 
 
-def header(file: str, kept: Kept, oddities: Oddities, end: Ending) -> Iterator[str]:
-    """What the file is, how it ends, what is unusual in it, and what was not kept."""
+@dataclass(frozen=True, slots=True)
+class CaptureSummary:
+    """A capture file as a whole: what is in it, what is to know about it, and its connections without a journey.
+
+    `remarks` say how the file ends, what is unusual in it and what was not kept; each further connection has a line.
+    """
+
+    file: str
+    frames: int
+    connections: int
+    contents: str
+    remarks: tuple[str, ...]
+    further_connections: tuple[str, ...]
+
+
+def summary(
+    file: str, kept: Kept, oddities: Oddities, end: Ending, others: Sequence[Track], name: Callable[[str], str]
+) -> CaptureSummary:
+    """`others` are the connections that have no journey, `name` gives the name that an address goes by."""
     links = ", ".join(f"{link} {number:,}" for link, number in kept.per_link.items())
-    yield f"{file}: {kept.total:,} frames ({links or 'none'}), {len(kept.tracks):,} connections"
+    return CaptureSummary(
+        file,
+        kept.total,
+        len(kept.tracks),
+        f"{kept.total:,} frames ({links or 'none'}), {len(kept.tracks):,} connections",
+        (*_end(end), *oddities.told(), *_unfinished(kept), *_bounds(kept)),
+        tuple(line_of(track, name) for track in others),
+    )
+
+
+def header(told: CaptureSummary) -> Iterator[str]:
+    """What the file is, how it ends, what is unusual in it, and what was not kept: what stands before the journeys."""
+    yield f"{told.file}: {told.contents}"
+    yield from (f"- {remark}" for remark in told.remarks)
+
+
+def _end(end: Ending) -> Iterator[str]:
     if end.dropped is not None:
-        yield f"- its writer counted {end.dropped:,} frames lost"
+        yield f"its writer counted {end.dropped:,} frames lost"
     if end.doubt:
-        yield f"- {end.doubt}"
-    yield from (f"- {told}" for told in oddities.told())
-    yield from (f"- {told}" for told in _unfinished(kept))
-    yield from (f"- {told}" for told in _bounds(kept))
+        yield end.doubt
 
 
 def _unfinished(kept: Kept) -> Iterator[str]:
