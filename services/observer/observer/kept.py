@@ -22,9 +22,8 @@ from observer.sealed import Seal
 Key = tuple[str, str, int]  # link, transport, number: not the enum itself, which takes long to hash
 
 _TCP, _QUIC = Transport.TCP.value, Transport.QUIC.value
-_FOLLOWERS = (
-    2  # frames without a message that are kept behind one with: the first bytes of an answer, and who sent them
-)
+# Frames without a message that are kept behind one with: the first bytes of an answer, and who sent them.
+_FOLLOWERS = 2
 _OPENING = int(TcpFlags.SYN | TcpFlags.FIN | TcpFlags.RST)
 
 
@@ -62,7 +61,6 @@ class Track:
         self.count = self.bytes = self.requests = 0
         self.statuses: Counter[int] = Counter()
         self.closed_by: tuple[str, ...] = ()
-        self.request_ids: set[str] = set()
         self.seal = Seal()
         self._since_telling = 0
 
@@ -70,6 +68,12 @@ class Track:
     def opened(self) -> bool:
         """Whether the capture holds its first packet."""
         return _opens(self.first)
+
+    @property
+    def request_ids(self) -> set[str]:
+        """The ids that its kept frames show: as bounded as those are."""
+        found = (message.header(REQUEST_ID) for frame in self.frames for message in frame.http)
+        return {identity for identity in found if identity is not None}
 
     @property
     def answers(self) -> int:
@@ -88,9 +92,6 @@ class Track:
             self.requests += message.is_request
             if message.status is not None:
                 self.statuses[message.status] += 1
-            identity = message.header(REQUEST_ID)
-            if identity is not None and self.followed:
-                self.request_ids.add(identity)
 
     def count_glimpse(self, seen: Glimpse) -> None:
         self.last_ns = seen.time_ns

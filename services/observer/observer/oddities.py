@@ -5,12 +5,13 @@ None of it stops a story from being told; all of it may be why one has holes.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from observer.messages import Frame, QuicPacketType
 
+_SENDERS = 10_000  # whose QUIC connection ids are remembered; of more, those that spoke last
 _FAMILIAR = ("tcp", "udp", "icmp", "icmpv6", "arp", "ipv6.fraghdr", "data")
 
 
@@ -32,7 +33,7 @@ class Oddities:
         self._vlans: Counter[tuple[int, ...]] = Counter()
         self._unknown: Counter[str] = Counter()
         self._last_ns = 0
-        self._connection_ids: dict[tuple[str, int, str, int], str] = {}
+        self._connection_ids: OrderedDict[tuple[str, int, str, int], str] = OrderedDict()
 
     def add(self, frame: Frame) -> None:
         self.add_time(frame.number, frame.time_ns)
@@ -92,6 +93,9 @@ class Oddities:
         if before is not None and before != frame.quic.destination_connection_id:
             self._count("changes of a QUIC connection id", frame)
         self._connection_ids[sender] = frame.quic.destination_connection_id
+        self._connection_ids.move_to_end(sender)
+        if len(self._connection_ids) > _SENDERS:
+            self._connection_ids.popitem(last=False)
 
     def _add_unfamiliar(self, frame: Frame) -> None:
         layers = frame.protocols.split(":")

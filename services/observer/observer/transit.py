@@ -2,9 +2,9 @@
 
 A host that forwards rewrites a packet's hardware addresses and lowers its time to live by one (RFC 1812, section
 5.3.1); one that translates changes addresses, ports and the checksums that cover them as well (RFC 3022). What the
-sender wrote otherwise stays: IPv4's identification, TCP's sequence and acknowledgment numbers, lengths, flags, and
-the payload, of
-which the checksum, less what translation changes, stays a witness (RFC 1624). No packet is recognised by its addresses.
+sender wrote otherwise stays: IPv4's identification, TCP's sequence and acknowledgment numbers, lengths, flags, and the
+payload, to which the checksum, less what translation changes, stays a witness (RFC 1624). No packet is recognised by
+its addresses.
 """
 
 from __future__ import annotations
