@@ -1,12 +1,13 @@
 """tshark, the dissector: what it prints is what our user sees in Wireshark, and all that a verdict rests on.
 
-tshark takes 200 ms to start and a few to read a visit, so one is kept started, waiting for its input; each
+tshark takes 200 ms to start and a few to read a visit, so three are kept started, waiting for their input; each
 reads one capture and ends. A capture of any size goes through the same command, only without the wait.
 """
 
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -106,14 +107,14 @@ def glimpse_file(
 
 
 def _of_file(path: Path, keys: Path | None, read: Callable[[Iterable[str]], Iterator[_Read]]) -> Iterator[_Read]:
-    options = ["-o", f"tls.keylog_file:{keys}"] if keys else []
-    with subprocess.Popen(
-        [*command_of(str(path)), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        yield from read(process.stdout)
-        errors = process.stderr.read()
-    _check(process.returncode, errors.encode())
+    command = [*command_of(str(path)), *(["-o", f"tls.keylog_file:{keys}"] if keys else [])]
+    # Its complaints go to a file: a pipe that nobody empties while lines are read stops tshark when it is full.
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+            assert process.stdout is not None
+            yield from read(process.stdout)
+        errors.seek(0)
+        _check(process.returncode, errors.read())
 
 
 def _check(returncode: int, errors: bytes) -> None:
