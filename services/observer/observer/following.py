@@ -14,7 +14,7 @@ from hostkit import sentinel
 from hostkit.spool_format import HEADER_SIZE, FormatError, Position
 from observer.flow import Flow
 from observer.keylog import Secret
-from observer.keys import opening_secrets, parsed
+from observer.keys import opening_secrets, parsed, whole_lines
 from observer.slicing import flows_in
 from observer.spool import Damage, Packet, Slice, Spool, packets_in
 
@@ -79,19 +79,16 @@ class KeyLogFollower:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read = {path: path.stat().st_size for path in folder.glob("*.log")}
+        self._read = {path: len(whole_lines(path)) for path in folder.glob("*.log")}
 
     def new(self) -> tuple[Secret, ...]:
         """Raises OSError, KeyLogError (a ValueError)."""
         found: list[Secret] = []
         for path in sorted(self._folder.glob("*.log")):
             at = self._read.get(path, 0)
-            with path.open("rb") as file:
-                file.seek(at)
-                lines = file.read()
-            whole = lines.rfind(b"\n") + 1
-            self._read[path] = at + whole
-            found += parsed(lines[:whole].decode("ascii"))
+            lines = whole_lines(path, at)
+            self._read[path] = at + len(lines)
+            found += parsed(lines.decode("ascii"))
         return tuple(found)
 
     def of_earlier(self, packets: Iterable[Packet]) -> tuple[Secret, ...]:

@@ -34,8 +34,22 @@ def origin_secrets(folder: Path, recordings: Iterable[Recording]) -> tuple[Secre
 def opening_secrets(folder: Path, frames: bytes) -> tuple[Secret, ...]:
     """The origins' secrets for the ClientHellos in `frames`. Raises KeyLogError, OSError."""
     wanted = {random.hex().encode() for random in _CLIENT_HELLO.findall(frames)}
-    lines = (line for path in sorted(folder.glob("*.log")) for line in path.read_bytes().splitlines(keepends=True))
+    lines = (line for path in sorted(folder.glob("*.log")) for line in whole_lines(path).splitlines(keepends=True))
     return parsed(b"".join(line for line in lines if _random_of(line) in wanted).decode("ascii"))
+
+
+def whole_lines(path: Path, begin: int = 0) -> bytes:
+    """What a key log that somebody still writes holds from byte `begin` to the end of its last whole line.
+
+    One that was swept since it was listed holds nothing. Raises OSError.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(begin)
+            text = file.read()
+    except FileNotFoundError:
+        return b""
+    return text[: text.rfind(b"\n") + 1]
 
 
 # A record of type handshake that begins with a ClientHello, up to its random (RFC 8446, sections 5.1 and 4.1.2). The

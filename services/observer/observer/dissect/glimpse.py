@@ -85,8 +85,12 @@ def _glimpse(values: list[str], link_of_interface: dict[str, str], wanted: Wante
     """None for a frame that has to be typed whole."""
     interface = values[_LINK] or "link"
     link = link_of_interface.get(interface, interface)
-    stream = int(values[_STREAM])
-    if wanted(link, stream) or int(values[_FLAGS], 0) & _OPENING_OR_CLOSING or values[_CAPTURED] != values[_LENGTH]:
+    # Of a packet in a packet tshark prints both: as in `frame`, the first is this frame's, and it is typed whole.
+    stream = int(values[_STREAM].split(AGGREGATOR, 1)[0])
+    flags = values[_FLAGS]
+    if not values[_STREAM].isdecimal() or not values[_PORT].isdecimal() or not flags or AGGREGATOR in flags:
+        return None
+    if wanted(link, stream) or int(flags, 0) & _OPENING_OR_CLOSING or values[_CAPTURED] != values[_LENGTH]:
         return None
     for at in _SPEAKING:
         if values[at]:
@@ -102,7 +106,7 @@ def _glimpse(values: list[str], link_of_interface: dict[str, str], wanted: Wante
         link,
         int(values[_LENGTH]),
         stream,
-        (values[_SOURCE] or values[_SOURCE6], int(values[_PORT])),
+        ((values[_SOURCE] or values[_SOURCE6]).split(AGGREGATOR, 1)[0], int(values[_PORT])),
         values[_METHOD].count(AGGREGATOR) + 1 if values[_METHOD] else 0,
         tuple(int(status) for status in statuses.split(AGGREGATOR)) if statuses else (),
         hidden,
