@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,9 @@ def requests_for_all(wanted: Mapping[str, Any]) -> tuple[VisitRequest, ...]:
     )
 
 
-def compare(observer: Observer, wanted: Mapping[str, Any]) -> Compared:
-    """Perform the visits and write comparison.html. Raises what `Observer.visit` does."""
-    done = [observer.visit(request) for request in requests_for_all(wanted)]
+def compare(observer: Observer, requests: Sequence[VisitRequest]) -> Compared:
+    """Perform the visits, one or more, and write comparison.html. Raises what `Observer.visit` does."""
+    done = [observer.visit(request) for request in requests]
     compared = comparison([(visit.journey, visit.frames) for visit in done], observer.topology)
     folder = done[-1].folder
     (folder / "comparison.txt").write_text(comparison_text(compared, Style()), encoding="utf-8")

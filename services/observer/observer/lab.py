@@ -21,6 +21,10 @@ class LabError(RuntimeError):
     """Another service of the lab did not do what was asked; the text says which, and what to look at."""
 
 
+class RefusedError(ValueError):
+    """An agent of the lab refused a request as malformed; the text is its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkMarks:
     """Where a visit lies in one link's spool: its sentinels, if recorded, stand between the two positions."""
@@ -83,7 +87,7 @@ def ask_agent(host: str, address: str, route: str, request: dict[str, Any], time
     """Send `request` to the agent of `host`; `route` is "POST /visits" or the like.
 
     Raises:
-        ValueError: the agent refused the request as malformed; the text is its own.
+        RefusedError: the agent refused the request as malformed; the text is its own.
         LabError: the agent does not answer or failed.
     """
     method, path = route.split(" ")
@@ -97,7 +101,7 @@ def ask_agent(host: str, address: str, route: str, request: dict[str, Any], time
     finally:
         connection.close()
     if response.status == http.client.BAD_REQUEST:
-        raise ValueError(answer["error"])
+        raise RefusedError(answer["error"])
     if response.status != http.client.OK:
         raise LabError(f"the {host}'s agent failed: {answer['error']}")
     return answer

@@ -16,7 +16,7 @@ from observer.dissecting import frames_of
 from observer.journey import journey
 from observer.keylog import Secret
 from observer.keys import origin_secrets, parsed
-from observer.lab import ask_agent
+from observer.lab import RefusedError, ask_agent
 from observer.messages import Frame
 from observer.section import Section
 from observer.slicing import Recording
@@ -168,7 +168,7 @@ class Observer:
         """Perform `request` and write its folder.
 
         Raises:
-            ValueError: the client refuses the request.
+            RefusedError: the client refuses the request.
             LabError: a service that the visit needs does not answer.
             EvidenceError: spool, key logs or capture could not be read.
             OSError: the folder could not be written.
@@ -181,6 +181,8 @@ class Observer:
                 with watch.phase("slice"):
                     recordings = section.end()
                 return self._tell_of(name, request, answer, recordings, watch)
+            except RefusedError:
+                raise
             except ValueError as fault:  # of the spool, the key logs, tshark's lines: each names its place
                 raise EvidenceError(f"visit {name}: {fault}") from fault
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request, send_from_directory
 
-from observer.comparing import ALL, Compared, compare
+from observer.comparing import ALL, Compared, compare, requests_for_all
 from observer.comparison import comparison_text
 from observer.document import plain
 from observer.frame_ladder import frame_ladder
-from observer.lab import LabError
+from observer.lab import LabError, RefusedError
 from observer.ladder import ladder
 from observer.open_recordings import OpenRecordings
 from observer.style import Style
@@ -47,13 +47,18 @@ def _add_visits(app: Flask, observer: Observer, public_url: str) -> None:
     def visit() -> Response:
         try:
             wanted, style = _wanted(), _style(_wanted())
-            if wanted.get("http") == ALL:
-                answer = _compared(compare(observer, wanted), style, public_url)
+            for_all = wanted.get("http") == ALL
+            requests = requests_for_all(wanted) if for_all else (VisitRequest.from_json(wanted),)
+        except (ValueError, TypeError) as refusal:
+            return _told({"error": str(refusal)}, 400)
+        try:
+            if for_all:
+                answer = _compared(compare(observer, requests), style, public_url)
             else:
-                done = observer.visit(VisitRequest.from_json(wanted))
+                done = observer.visit(requests[0])
                 told = _drawn(done, style, observer.topology, every_frame=bool(wanted.get("frames")))
                 answer = _answer(done, told, public_url)
-        except (ValueError, TypeError) as refusal:
+        except RefusedError as refusal:
             return _told({"error": str(refusal)}, 400)
         except (LabError, EvidenceError, OSError) as fault:
             return _told({"error": str(fault)}, 502)
