@@ -5,7 +5,6 @@ FUZZ_SECONDS=600 make test ARGS='-k coverage_fuzz' gives each parser ten minutes
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -17,12 +16,14 @@ import pytest
 from doctoring import SpooledBlock, spool_segment, undoctored
 from golden_visits import VISITS
 from observer import keylog
+from programs_here import needs_atheris
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="no atheris for this machine")
+pytestmark = needs_atheris
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "2"))
 PROGRAM = Path(__file__).with_name("fuzz_parsers.py")
 GOLDEN = Path(__file__).parent.parent / "pcapng" / "golden"
+TARGETS = ["pcapng", "pcapng_packets", "capture_file", "spool", "keylog", "flow", "dissect", "glimpse"]
 LONGEST = 1 << 16  # bytes of an input to begin with: what is longer costs runs and reaches no new code
 
 
@@ -30,7 +31,7 @@ def seeds(parser: str) -> list[bytes]:
     """Whole inputs of each kind: from nothing, no fuzzer finds a file format in seconds."""
     visit = undoctored("2")
     packets = visit.packets["home"]
-    if parser in ("pcapng", "capture_file"):
+    if parser in ("pcapng", "pcapng_packets", "capture_file"):
         found = [path.read_bytes() for path in sorted(GOLDEN.iterdir())]
     elif parser == "spool":
         found = [spool_segment([SpooledBlock(packets[:10]), SpooledBlock(packets[10:], dropped=2)])]
@@ -38,7 +39,7 @@ def seeds(parser: str) -> list[bytes]:
         found = [keylog.render(visit.secrets[:4]).encode()]
     elif parser == "flow":
         found = [packet.data for packet in packets]
-    elif parser == "dissect":
+    elif parser in ("dissect", "glimpse"):
         found = [(VISITS / f"http{version}" / "home.tsv").read_bytes() for version in ("1.1", "2", "3")]
         found = [line for text in found for line in text.split(b"\n")]
     else:
@@ -56,7 +57,7 @@ def fuzzed(parser: str, folder: Path, *options: str) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-@pytest.mark.parametrize("parser", ["pcapng", "capture_file", "spool", "keylog", "flow", "dissect"])
+@pytest.mark.parametrize("parser", TARGETS)
 def test_nothing_but_a_refusal_comes_out_of_a_parser(parser: str, tmp_path: Path) -> None:
     done = fuzzed(parser, tmp_path, f"-max_total_time={SECONDS}", f"-max_len={LONGEST}")
     assert done.returncode == 0, done.stderr[-3000:]

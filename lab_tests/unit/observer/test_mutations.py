@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,8 +50,7 @@ from observer.spool import Packet, Spool
 from observer.steps import DnsFacts, Journey, KeptOpenFacts, StepName, TlsFacts
 from observer.topology import LINKS, NO_LAB
 from observer.tshark import WarmTshark
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark on this machine; make test has one")
+from programs_here import needs_tshark
 
 REST_OF_THE_VISIT = (StepName.REQUEST, StepName.PROCESSING, StepName.RESPONSE, StepName.KEPT_OPEN)
 SITE = b"parseltongue.co.in"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -21,9 +20,10 @@ from observer.connections import Endpoint, Transport, connections
 from observer.lookups import lookups_by
 from observer.messages import Frame, HttpVersion
 from observer.topology import LINKS
+from programs_here import needs_tshark
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark on this machine; make test has one"),
+    needs_tshark,
     pytest.mark.parametrize("version", VERSIONS),
     pytest.mark.parametrize("link", LINKS),
 ]

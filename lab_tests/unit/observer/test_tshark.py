@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
@@ -11,8 +10,9 @@ from golden_visits import VERSIONS, VISITS
 from observer.dissect import DissectionError
 from observer.topology import LINKS
 from observer.tshark import WarmTshark, command_of, dissect_file
+from programs_here import needs_tshark
 
-pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark on this machine; make test has one")
+pytestmark = needs_tshark
 
 
 @pytest.mark.parametrize("version", VERSIONS)

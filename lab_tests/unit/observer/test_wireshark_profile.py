@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from golden_visits import VISITS
+from programs_here import needs_tshark
 
 PROFILE = Path(__file__).parents[3] / "services/observer/wireshark"
-pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark on this machine; make test has one")
+pytestmark = needs_tshark
 
 
 def tshark(link: str, *arguments: str) -> list[str]:
