@@ -22,7 +22,8 @@ from glassbox.groups import Group, from_private
 from glassbox.intermediate import Ledger
 from glassbox.keyschedule import tls12, tls13
 from glassbox.messages import Extension, find
-from live_lab import SITE, Lab
+from live_lab import SITE, Lab, Recording
+from observer.connections import Resumption
 from observer.topology import LINKS
 from rfc8448 import HASH, Trace
 from thief import candidates, steal_private_key
@@ -316,39 +317,45 @@ def test_in_tls_1_3_openssls_key_log_opens_the_records_by_hand_and_rfc_8448_agre
     )
 
 
+# Resumed sessions of a batch follow one that makes a full handshake.
+BATCHES = (("1.3", "fresh", 60), ("1.2", "fresh", 40), ("1.3", "resumed", 60), ("1.2", "resumed", 40))
+RESUMED_BY = {"1.3": Resumption.PSK, "1.2": Resumption.TICKET}
+
+
 @pytest.mark.claim("H6")
 def test_no_random_and_no_secret_repeats_over_two_hundred_visits(lab: Lab, experiment: Experiment) -> None:
     """Has every session keys of its own, resumed ones included?"""
     url = f"{SITE}bytes/1"
-    batches = (("1.3", "fresh", 60), ("1.2", "fresh", 40), ("1.3", "resumed", 60), ("1.2", "resumed", 40))
-    values: dict[str, list[str]] = {}
-    masters: list[str] = []
+    answers: list[dict[str, Any]] = []
     with lab.recording("two hundred sessions") as recording:
-        for tls, connections_, number in batches:
-            answer = recording.visit([url] * number, with_="glassbox", tls=tls, glassbox={"connections": connections_})
-            assert answer["exit_code"] == 0, answer["error"]
-            for each in answer["intermediates"]:
-                if tls == "1.2" and each["name"] == "master_secret":
-                    masters.append(each["value"])
-                else:
-                    values.setdefault(f"{each['name']}", []).append(each["value"])
+        for tls, kind, number in BATCHES:
+            answers.append(recording.visit([url] * number, with_="glassbox", tls=tls, glassbox={"connections": kind}))
+            assert answers[-1]["exit_code"] == 0, answers[-1]["error"]
     experiment.asked(
         "200 sessions with the site: TLS 1.3 and 1.2, half of them resumed; every random, share and secret"
     )
-    found = conversations(recording, "parseltongue.co.in")
-    assert len(found) == 200
+    found = sorted(conversations(recording, "parseltongue.co.in"), key=lambda each: each.hellos[0].time_ns)
+    _resumed_as_asked(experiment, recording, found)
     randoms = [hello for each in found for hello in (each.client_random, each.recorded.server_hello.random)]
     assert len(set(randoms)) == 400
     experiment.saw("400 randoms of both sides, no two the same", recording, [f for each in found for f in each.hellos])
     public = [value for each in found if each.recorded.is_1_3 for value in _public_values(each).values()]
     assert len(public) == len(set(public)) == 240
     experiment.saw("240 key shares of TLS 1.3, resumed sessions' too, no two the same", recording, found[0].hellos)
+    sessions = [told(answer, at) for answer, (*_, n) in zip(answers, BATCHES, strict=True) for at in range(1, n + 1)]
+    values = _values_that_open(found, sessions)
+    experiment.saw(
+        "what is counted are these sessions' secrets: each one's open all its records, and the request is in them",
+        recording,
+        [frame for each in found for frame in each.frames],
+    )
+    masters = values.pop("master_secret of TLS 1.2")
     constant = {name for name, seen in values.items() if len(set(seen)) == 1}
     assert constant <= {"early_secret", "derived_for_handshake"}, "without a PSK these come from zeros"
-    told_secrets = {n: v for n, v in values.items() if n not in ("early_secret", "derived_for_handshake", "psk")}
-    for name, seen in told_secrets.items():
+    counted = {n: v for n, v in values.items() if n not in ("early_secret", "derived_for_handshake", "psk")}
+    for name, seen in counted.items():
         assert len(set(seen)) == len(seen), f"{name} repeats"
-    assert sum(len(seen) for seen in told_secrets.values()) > 4000
+    assert sum(len(seen) for seen in counted.values()) == 120 * 24 + 80 * 4  # of each session of TLS 1.3 and of 1.2
     full = 41  # the first of the resumed batch makes a full handshake, too
     assert (len(masters), len(set(masters))) == (80, full)
     experiment.myth(
@@ -356,3 +363,45 @@ def test_no_random_and_no_secret_repeats_over_two_hundred_visits(lab: Lab, exper
         "not in TLS 1.2: a resumed session has its first one's (RFC 5246, F.1.4). Its keys are its own all the same, "
         "since the fresh randoms go into them",
     )
+
+
+def _resumed_as_asked(experiment: Experiment, recording: Recording, found: list[Conversation]) -> None:
+    """By the hellos, all sessions that should be were resumed, and no other."""
+    expected = [
+        RESUMED_BY[tls] if kind == "resumed" and at else None for tls, kind, number in BATCHES for at in range(number)
+    ]
+    assert [each.connection.resumption for each in found] == expected
+    for version, by in RESUMED_BY.items():
+        resumed = [each for each in found if each.connection.resumption is by]
+        how = "ServerHello takes the PSK" if by is Resumption.PSK else "the session id is echoed, no certificate sent"
+        text = f"{len(resumed)} sessions of TLS {version} were resumed: {how}"
+        experiment.saw(text, recording, [frame for each in resumed for frame in each.hellos])
+
+
+def _values_that_open(found: list[Conversation], sessions: list[dict[str, bytes]]) -> dict[str, list[bytes]]:
+    """Every value on the way to the keys that open each session's records, by name: made here of the frames and one
+    told secret. Fails where a session tells another value than comes out."""
+    values: dict[str, list[bytes]] = {}
+    for each, session in zip(found, sessions, strict=True):
+        ledger, recorded = Ledger(), each.recorded
+        if recorded.is_1_3:
+            private, public = session["client_private_value"], _public_values(each)["server"]
+            secret = from_private(Group(_group_of(each)), private).shared_secret(public)
+            opened = recorded.open_13(secret, ledger, psk=session.get("psk"))
+            values.setdefault("client_private_value", []).append(private)
+        else:
+            opened = recorded.open_12(session["master_secret"], ledger)
+            values.setdefault("master_secret of TLS 1.2", []).append(session["master_secret"])
+        assert opened.client_data.startswith(b"GET /bytes/1 HTTP/1.1\r\n")
+        made = {entry.name: entry.value for entry in ledger.entries}
+        assert made.items() <= session.items()
+        for name, value in made.items():
+            values.setdefault(name, []).append(value)
+    return values
+
+
+def _group_of(each: Conversation) -> int:
+    """The group of TLS 1.3's exchange, by ServerHello."""
+    content = find(each.recorded.server_hello.extensions, Extension.KEY_SHARE)
+    assert content is not None
+    return read_key_share(content)[0]
