@@ -10,7 +10,8 @@ from experiment import Experiment
 from live_lab import SITE, Lab, Recording
 from observer.connections import Connection
 from observer.deliveries import Delivery, quic_deliveries, tcp_deliveries
-from observer.messages import Frame, StreamData
+from observer.messages import Frame
+from refilled import refill, request_data
 from versions import FAR_AWAY, ask
 
 URLS = [f"{SITE}bytes/15000?n={n}" for n in range(1, 41)]
@@ -123,7 +124,7 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
     recording, near, far = visit(lab, experiment, "3")
     lost = lost_packet(near, far)
     assert lost.quic is not None
-    carried = [data for data in lost.quic.stream_data if data.stream % 4 == 0]
+    carried = request_data(lost)
     assert carried, "the lost packet carried no stream's data: this experiment decided nothing"
     owners = {data.stream for data in carried}
     experiment.saw(
@@ -146,18 +147,24 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
         recording,
         [d.arrived for d in passing],
     )
-    late = [d for d in deliveries if d.stream in owners and d.usable.number >= min(r.number for r in refills)]
-    assert late
-    experiment.control(
-        f"the same count has stream {named(list(owners))} waiting: "
-        + (
-            f"data that had come behind the hole stayed unusable for up to {ms(waiting)}"
-            if waiting
-            else "for its lost bytes"
-        ),
-        recording,
-        [f for d in late for f in (d.arrived, d.usable)],
-    )
+    first = min(refills, key=lambda f: f.number)
+    behind = [d for d in deliveries if d.stream in owners and hole[0].number <= d.arrived.number < first.number]
+    if behind:
+        assert all(d.usable.number >= first.number for d in behind), "bytes behind the hole did not wait"
+        experiment.control(
+            f"stream {named(list(owners))} did wait, by the same count: {len(behind)} frames with bytes from behind "
+            f"its hole had come, and stayed unusable for up to {ms(behind)}",
+            recording,
+            [f for d in behind for f in (d.arrived, d.usable)],
+        )
+    else:
+        # Only the end of a stream has nothing behind it; then it is the end that waits.
+        assert all(data.last for data in carried), "nothing came behind the hole: this experiment decided nothing"
+        ends = [f for f in near.frames if any(data.last and data.stream in owners for data in request_data(f))]
+        assert ends and ends[0].number >= first.number
+        experiment.control(
+            f"stream {named(list(owners))} did wait: its end was lost, and came only with the refill", recording, ends
+        )
     ended = [stream for f in hole for stream in f.ended_streams if near.from_server(f) and stream not in owners]
     if ended:
         done = [f for f in hole if set(f.ended_streams) & set(ended)]
@@ -175,16 +182,6 @@ def lost_packet(near: Connection, far: Connection) -> Frame:
     numbers = {f.quic.packet_numbers for f in near.frames if f.quic and near.from_server(f)}
     assert lost.quic is not None and lost.quic.packet_numbers not in numbers
     return lost
-
-
-def refill(near: Connection, lost: StreamData) -> Frame:
-    """The first frame on the client's link with the first of the lost bytes."""
-    for frame in near.frames:
-        for data in frame.quic.stream_data if frame.quic and near.from_server(frame) else ():
-            end = data.offset + max(data.length or 1, 1)
-            if data.stream == lost.stream and data.offset <= lost.offset < end:
-                return frame
-    raise AssertionError(f"the lost bytes of stream {lost.stream} never came")
 
 
 def first_after(near: Connection, lost: Frame) -> int:
