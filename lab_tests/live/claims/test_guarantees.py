@@ -17,9 +17,12 @@ from glass_host import glass_host
 from live_lab import Lab, Recording
 from misissued import client_alerts, connection_to, connections_to, requests
 from observer.connections import Connection, Transport
+from observer.deliveries import quic_deliveries
+from observer.exchanges import Exchange
 from observer.messages import Frame, HandshakeType
 from observer.registries import ALERTS, name_of
 from observer.topology import LINKS
+from refilled import refill, request_data
 
 SECURE = "https://parseltongue.co.in"
 PLAIN = "http://plain.parseltongue.co.in"
@@ -112,11 +115,21 @@ def test_one_flipped_byte_ends_a_tls_connection_at_once(lab: Lab, experiment: Ex
     said = alerts(connection, of_client=damage.by_client)
     assert [name for name, _ in said] == [damage.alert], f"{answer['error']}"
     experiment.saw(f"whoever got it answers with {damage.alert}", recording, said[0][1])
-    after = [f for f in connection.frames if f.time_ns > said[0][1].time_ns and f.http]
-    assert after == [], "the connection went on"
+    assert http_after(connection, said[0][1]) == [], "the connection went on"
     assert connection.closing, "the connection stayed open"
     assert answer["exit_code"] != 0
-    experiment.saw("and ends the connection", recording, connection.closing[-1:])
+    experiment.saw("and ends the connection: no HTTP after it", recording, connection.closing[-1:])
+    with lab.recording(f"undamaged: the control of {damage.what}") as control:
+        unharmed = control.visit(f"{SECURE}/bytes/60000", http="1.1", tls="1.3")
+    assert unharmed["exit_code"] == 0, unharmed["error"]
+    whole = only_connection(control, connection.link)
+    assert whole.client_hello and damage.alert not in [name for name, _ in alerts(whole, of_client=damage.by_client)]
+    found = http_after(whole, whole.client_hello[0])
+    experiment.control("unharmed, the same search behind ClientHello finds request and response", control, found)
+
+
+def http_after(connection: Connection, frame: Frame) -> list[Frame]:
+    return [f for f in connection.frames if f.time_ns > frame.time_ns and f.http]
 
 
 @pytest.mark.claim("J3")
@@ -163,12 +176,32 @@ def test_quic_drops_a_changed_packet_and_goes_on(lab: Lab, experiment: Experimen
     assert answer["exit_code"] == 0, answer["error"]
     (exchange,) = recording.exchanges("home")
     assert exchange.response and exchange.response.status == 200 and exchange.response_end
-    later = [f for f in exchange.connection.frames if f.time_ns > sent.time_ns and exchange.connection.from_server(f)]
-    assert later
-    experiment.saw("the connection goes on to the last byte", recording, exchange.response_end)
+    _came_again(experiment, recording, exchange, touched.arrived)
     closes = [f for f in exchange.connection.closing if exchange.connection.from_client(f)]
     assert all(exchange.response_end.time_ns <= f.time_ns for f in closes), "the client gave up"
     assert requests(exchange.connection), "this test looked at nothing"
+
+
+def _came_again(experiment: Experiment, recording: Recording, exchange: Exchange, damaged: Frame) -> None:
+    """What the damaged packet carried came in another packet, and the whole body with it."""
+    near, far = exchange.connection, only_connection(recording, "edge", Transport.QUIC)
+    carried = request_data(damaged)
+    assert carried and damaged.quic, "the damaged packet carried nothing of the body: this test looked at nothing"
+    refills = [refill(near, data) for data in carried]
+    for again in refills:
+        assert again.quic and again.time_ns > damaged.time_ns
+        assert not set(again.quic.packet_numbers) & set(damaged.quic.packet_numbers)
+    lost = ", ".join(f"{data.length} bytes of stream {data.stream} from {data.offset} on" for data in carried)
+    experiment.saw(f"{lost}: lost with the packet, and sent again in another", recording, [damaged, *refills])
+    # Data with the stream's end can be used only once every byte before it has come.
+    usable = {d.arrived.number: d.usable for d in quic_deliveries(far, near) if d.stream == carried[0].stream}
+    ends = [(f, data) for f in near.frames for data in request_data(f) if data.last and near.from_server(f)]
+    assert ends and ends[0][0].number in usable, "bytes of the body are missing"
+    end, last = ends[0]
+    size = last.offset + (last.length or 0)
+    assert last.length is not None and size > 60_000, f"the stream ends after {size} bytes: 60000 were asked for"
+    text = f"the connection goes on to the last byte: all {size} bytes of the stream came, in order"
+    experiment.saw(text, recording, [end, usable[end.number]])
 
 
 @pytest.mark.claim("J2")
