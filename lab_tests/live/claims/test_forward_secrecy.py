@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from by_hand import Conversation, conversation, conversations, logged, told
 from experiment import Experiment
 from glass_host import HOST as GLASS_HOST
 from glass_host import URL as GLASS_URL
-from glass_host import openssl_host
+from glass_host import glass_host, openssl_host
 from glassbox.extensions import read_pre_shared_key
+from glassbox.groups import Group, from_private
 from glassbox.intermediate import Ledger
 from glassbox.messages import Extension, find
 from glassbox.recorded import opens
@@ -112,7 +114,10 @@ def test_the_sites_own_key_opens_none_of_its_visits(lab: Lab, experiment: Experi
     victim = conversation(recording, "parseltongue.co.in")
     experiment.asked(f"glass box: GET {PATH} of the site over P-256, TLS {tls}; then the site's key is stolen")
     key = steal_private_key(lab, "site")
-    assert candidates(victim.recorded, key), "there is a point to try the key on"
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    clients_side = from_private(Group.SECP256R1, told(answer)["client_private_value"]).shared_secret(point)
+    assert candidates(victim.recorded, key) == [clients_side], "what both would share if the key were the exchange's"
     assert reads(victim, key) is None
     experiment.saw("the certificate's key is not the exchange's: it opens no record", recording, victim.hellos)
     secret, ledger = told(answer)["shared_secret"], Ledger()
@@ -124,6 +129,25 @@ def test_the_sites_own_key_opens_none_of_its_visits(lab: Lab, experiment: Experi
     )
     assert asked_for(PATH, opened.client_data)
     experiment.control("the ephemeral exchange's own secret opens all of them", recording, victim.frames)
+    _ephemeral_key_opens(lab, experiment)
+
+
+def _ephemeral_key_opens(lab: Lab, experiment: Experiment) -> None:
+    """The same thief with the key that he would need. HAProxy tells its ephemeral keys to nobody, the glass host does;
+    it speaks TLS 1.3 only."""
+    with glass_host(lab) as server, lab.recording("a server that tells its ephemeral key") as recording:
+        answer = recording.visit(GLASS_URL, with_="glassbox", tls="1.3", glassbox={"groups": ["secp256r1"]})
+        (end,) = server.told()
+    assert answer["exit_code"] == 0, answer["error"]
+    victim = conversation(recording, GLASS_HOST)
+    ephemeral = ec.derive_private_key(int.from_bytes(end["intermediates"]["server_private_value"]), ec.SECP256R1())
+    opened = reads(victim, ephemeral)
+    assert opened is not None and asked_for("/", opened.client_data)
+    experiment.control("the same thief, given a server's ephemeral key, reads its visit", recording, victim.frames)
+    certificates = steal_private_key(lab, "glass")
+    assert isinstance(certificates, ec.EllipticCurvePrivateKey)
+    assert reads(victim, certificates) is None
+    experiment.saw("and with that server's certificate's key he reads none of it", recording, victim.hellos)
 
 
 @pytest.mark.claim("I3")
