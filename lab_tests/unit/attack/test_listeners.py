@@ -9,13 +9,16 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from dnslib import DNSRecord
 
+from attack.boundary import Place
+from attack.forging_resolver import ForgingResolver
 from attack.impostor import PAGE, ImpostorServer
 from attack.overheard import Ear
-from attack.redirection import HTTP_PORT, HTTPS_PORT
+from attack.redirection import DNS_PORT, HTTP_PORT, HTTPS_PORT
 
 HERE = IPv4Address("127.0.0.1")
 
@@ -62,6 +65,28 @@ def test_a_request_is_answered_with_the_isps_page_and_overheard_whole(ear: Ear) 
     assert entry["text"].startswith("POST /login\n")
     assert "Cookie: session=7" in entry["text"]
     assert entry["text"].endswith("\n\npassword=wonderland")
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept connection", "new connection"])
+def test_the_last_word_is_overheard_by_when_the_server_has_ended(ear: Ear, keeps: bool) -> None:
+    server = ImpostorServer(HERE, "http", ear)
+    with socket.create_connection((str(HERE), HTTP_PORT), timeout=5) as connection:
+        if keeps:
+            connection.sendall(b"GET /first HTTP/1.1\r\n\r\n")
+            assert connection.recv(1000)
+        connection.sendall(b"GET /last HTTP/1.1\r\n\r\n")
+        server.end()
+    assert [entry["text"].split()[1] for entry in ear.as_json()] == ["/first"] * keeps + ["/last"]
+
+
+def test_the_last_question_is_overheard_by_when_the_forging_resolver_has_closed(ear: Ear) -> None:
+    place = Place(IPv4Network("127.0.0.0/16"), HERE, HERE, HERE, HERE)
+    resolver = ForgingResolver(place, {"forged.example": HERE}, ear)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for _ in range(20):
+            client.sendto(DNSRecord.question("forged.example").pack(), (str(HERE), DNS_PORT))
+        resolver.close()
+    assert [entry["text"] for entry in ear.as_json()] == ["forged.example type 1"] * 20
 
 
 @pytest.mark.usefixtures("secure")

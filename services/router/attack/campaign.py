@@ -52,21 +52,27 @@ class Campaign:
                 self._running = starting.pop_all()
             self._orders = tuple(orders)
 
-    def end(self) -> None:
-        """Undo everything."""
+    def end(self) -> dict[str, Any]:
+        """Undo everything. Returns the last report: nothing can be overheard after it."""
         with self._lock:
-            self._end()
+            return self._end()
 
     def report(self) -> dict[str, Any]:
         """{"purpose": ..., "attacks": [as ordered], "overheard": [what the listeners got to see]}."""
         with self._lock:
-            attacks = [write_order(order) for order in self._orders]
-            return {"purpose": PURPOSE, "attacks": attacks, "overheard": self._ear.as_json()}
+            return self._report()
 
-    def _end(self) -> None:
-        self._orders = ()
-        self._ear = Ear()
-        self._running.close()
+    def _report(self) -> dict[str, Any]:
+        attacks = [write_order(order) for order in self._orders]
+        return {"purpose": PURPOSE, "attacks": attacks, "overheard": self._ear.as_json()}
+
+    def _end(self) -> dict[str, Any]:
+        try:
+            self._running.close()  # waits for the listeners' threads: they still tell the ear
+            return self._report()
+        finally:
+            self._orders = ()
+            self._ear = Ear()
 
     def _listen(self, order: Order, place: Place, starting: ExitStack) -> None:
         match order:

@@ -24,24 +24,30 @@ class ForgingResolver:
         self._resolver = (str(place.resolver), 53)
         self._names = dict(names)
         self._ear = ear
-        self._closing = False
+        self._asking: list[threading.Thread] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((str(place.internet), DNS_PORT))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        self._closing = True
+        """Once all that has arrived is heard and answered."""
+        self._socket.setblocking(False)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waking:
             waking.sendto(b"", self._socket.getsockname())
         self._thread.join()
+        for thread in self._asking:
+            thread.join()
         self._socket.close()
 
     def _serve(self) -> None:
         while True:
-            wire, client = self._socket.recvfrom(_LARGEST_DATAGRAM)
-            if self._closing:
+            try:
+                wire, client = self._socket.recvfrom(_LARGEST_DATAGRAM)
+            except BlockingIOError:  # it closes, and nothing is left
                 return
+            if not wire:  # what wakes it for that
+                continue
             query = judge(wire)
             if isinstance(query, Query):
                 name = b".".join(query.name).decode("latin-1")
@@ -50,7 +56,9 @@ class ForgingResolver:
             if answer is not None:
                 self._socket.sendto(answer, client)
             else:
-                threading.Thread(target=self._have_answered, args=(wire, client), daemon=True).start()
+                thread = threading.Thread(target=self._have_answered, args=(wire, client), daemon=True)
+                self._asking = [*(each for each in self._asking if each.is_alive()), thread]
+                thread.start()
 
     def _have_answered(self, wire: bytes, client: tuple[str, int]) -> None:
         """Ask the resolver, and hand its answer on; if it keeps silent, so does this."""
@@ -63,5 +71,4 @@ class ForgingResolver:
             except OSError as fault:
                 self._ear.hear("forge", client, "question", f"the resolver did not answer: {fault}")
                 return
-        if not self._closing:
-            self._socket.sendto(answer, client)
+        self._socket.sendto(answer, client)

@@ -6,6 +6,7 @@ import socket
 import ssl
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
@@ -28,20 +29,35 @@ class Response:
 class Listener(ThreadingHTTPServer):
     """Serves from construction to `end`; requests are overheard, then answered by `respond`. Raises OSError."""
 
-    daemon_threads = True
+    daemon_threads = False  # `server_close` waits for those that are none
+    timeout = 0  # for `handle_request`, which `end` uses
     name = "listener"
 
     def __init__(self, address: IPv4Address, port: int, ear: Ear, tls: ssl.SSLContext | None = None) -> None:
         self._ear = ear
         self._tls = tls
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._ending = False
+        self._none_waits = False
         super().__init__((str(address), port), _Handler)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     def end(self) -> None:
+        """Whoever connected until now is heard out, as far as their words have arrived; then nobody is any more."""
         self.shutdown()
         self._thread.join()
+        while not self._none_waits:
+            self.handle_request()
+        with self._lock:
+            self._ending = True
+            for connection in self._connections:
+                _read_no_more(connection)
         self.server_close()
+
+    def handle_timeout(self) -> None:
+        self._none_waits = True
 
     def respond(self, method: str, path: str, headers: Headers, body: bytes) -> Response:
         raise NotImplementedError
@@ -52,7 +68,7 @@ class Listener(ThreadingHTTPServer):
         assert isinstance(client_address, tuple)
         request.settimeout(_PATIENCE_S)
         if self._tls is None:
-            super().finish_request(request, client_address)
+            self._converse(request, client_address)
             return
         try:
             secured = self._tls.wrap_socket(request, server_side=True)
@@ -60,7 +76,18 @@ class Listener(ThreadingHTTPServer):
             self._ear.hear(self.name, client_address[:2], "handshake failed", str(fault))
             return
         with secured:
-            super().finish_request(secured, client_address)
+            self._converse(secured, client_address)
+
+    def _converse(self, connection: socket.socket, client_address: tuple[str, int]) -> None:
+        with self._lock:
+            self._connections.add(connection)
+            if self._ending:
+                _read_no_more(connection)
+        try:
+            super().finish_request(connection, client_address)
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that breaks off, as one does that dislikes a certificate, is worth a line, not a traceback."""
@@ -69,6 +96,12 @@ class Listener(ThreadingHTTPServer):
 
     def overhear(self, client_address: tuple[str, int], request: str) -> None:
         self._ear.hear(self.name, client_address, "request", request)
+
+
+def _read_no_more(connection: socket.socket) -> None:
+    """Let who waits for a next request find the end after what has arrived; an answer may still be written."""
+    with suppress(OSError):  # the client was first
+        socket.socket.shutdown(connection, socket.SHUT_RD)  # SSLSocket's own would write in the clear from now on
 
 
 class _Handler(BaseHTTPRequestHandler):

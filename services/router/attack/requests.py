@@ -22,8 +22,6 @@ def handlers(campaign: Campaign, environment: Mapping[str, str]) -> dict[str, Ha
         return campaign.report()
 
     def delete(_: JsonObject) -> JsonObject:
-        last = campaign.report()
-        campaign.end()
-        return last
+        return campaign.end()
 
     return {"POST /attacks": post, "GET /attacks": get, "DELETE /attacks": delete}
