@@ -12,10 +12,13 @@ _PAUSE_S = 0.02  # between two questions, so that asking does not keep a core bu
 T = TypeVar("T")
 
 
-def wait_until(found: Callable[[], T | None], within_s: float, what: str) -> T:
-    """Ask `found` until it answers something true, and return that. Fails after `within_s`: `what` never came."""
+def wait_until(found: Callable[[], T | None], within_s: float, what: str, pause_s: float = _PAUSE_S) -> T:
+    """Ask `found` until it answers something true, and return that. Fails after `within_s`: `what` never came.
+
+    Between two questions it waits `pause_s`: longer where each of them leaves frames in a capture.
+    """
     limit = time.monotonic() + within_s
     while not (answer := found()):
         assert time.monotonic() < limit, f"{what}: not within {within_s:g} s"
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return answer
