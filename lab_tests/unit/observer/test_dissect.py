@@ -7,7 +7,17 @@ from itertools import pairwise
 import pytest
 
 from golden_visits import Golden, golden
-from observer.dissect import AGGREGATOR, FIELDS, SEPARATOR, DissectionError, frames, nanoseconds, unescaped
+from observer.dissect import (
+    AGGREGATOR,
+    FIELDS,
+    SEPARATOR,
+    DissectionError,
+    Glimpse,
+    frames,
+    frames_and_glimpses,
+    nanoseconds,
+    unescaped,
+)
 from observer.messages import Frame, HttpVersion
 
 
@@ -60,6 +70,24 @@ def test_an_icmp_errors_quoted_packet_is_not_its_own() -> None:
     found = only(quoted)
     assert (found.source, found.udp, found.dns) == ("10.0.0.1", None, None)
     assert found.icmp is not None
+
+
+def test_a_packet_in_a_packet_is_typed_whole_and_is_its_outer_ones_connection() -> None:
+    fields = {
+        "frame__cap_len": "60",
+        "ip__src": many("10.0.0.1", "10.0.0.2"),
+        "tcp__stream": many("7", "8"),
+        "tcp__srcport": many("1", "2"),
+        "tcp__flags": many("0x0010", "0x0010"),
+    }
+    (found,) = frames_and_glimpses([line(**fields)], {}, lambda *_: False)
+    assert isinstance(found, Frame)
+    assert found.tcp is not None
+    assert found.tcp.stream == 7
+    plain = {name: value.split(AGGREGATOR)[0] for name, value in fields.items()}
+    (seen,) = frames_and_glimpses([line(**plain)], {}, lambda *_: False)
+    assert isinstance(seen, Glimpse)
+    assert seen.stream == 7
 
 
 def test_two_http2_requests_in_one_frame_are_told_apart() -> None:
