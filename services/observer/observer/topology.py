@@ -78,7 +78,14 @@ def from_environment(environment: Mapping[str, str]) -> Topology:
             interfaces.append(Interface(host.lower().replace("_", "-"), link.lower(), address))
     if not interfaces:
         raise TopologyError(f"no {_PREFIX}... variable is set: start the observer through compose.yaml")
-    return Topology(environment.get("LAB", ""), tuple(interfaces))
+    # In the links' order, and not as the variables happen to stand: whoever reads them tells the hosts in one order.
+    return Topology(environment.get("LAB", ""), tuple(sorted(interfaces, key=_place)))
+
+
+def _place(interface: Interface) -> tuple[int, tuple[int, ...], str]:
+    known = interface.link in LINKS
+    octets = tuple(int(part) for part in interface.address.split(".") if part.isdigit())
+    return LINKS.index(interface.link) if known else len(LINKS), octets, interface.host
 
 
 NO_LAB = Topology("", ())
