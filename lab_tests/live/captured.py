@@ -52,12 +52,12 @@ class Captured(ABC):
         Where QUIC runs, from the links' own files: in one file with all links, Wireshark mixes up the copies of a QUIC
         connection. Otherwise all at once, which costs one start of tshark instead of four.
         """
-        together = list(dissect_file(self.folder / "journey.pcapng", None, {}))
+        together = list(dissect_file(self.folder / "journey.pcapng", None))
         assert together, f"{self.folder} holds no frames: this test looked at nothing"
         if not any(frame.protocols.endswith("quic") or ":quic:" in frame.protocols for frame in together):
             return together
         with ThreadPoolExecutor() as pool:
-            by_link = list(pool.map(lambda link: list(dissect_file(self.folder / f"{link}.pcapng", None, {})), LINKS))
+            by_link = list(pool.map(lambda link: list(dissect_file(self.folder / f"{link}.pcapng", None)), LINKS))
         found = sorted((frame for frames in by_link for frame in frames), key=lambda frame: frame.time_ns)
         return [replace(frame, number=number) for number, frame in enumerate(found, start=1)]
 

@@ -39,7 +39,7 @@ class Eavesdropper:
             stripped = Path(folder, "without-keys.pcapng")
             source = self._captured.folder / f"{link}.pcapng"
             subprocess.run(["editcap", "--discard-all-secrets", source, stripped], check=True, capture_output=True)
-            closed = list(dissect_file(stripped, None, {}))
+            closed = list(dissect_file(stripped, None))
         numbers = [frame.number for frame in self._captured.on(link)]
         return [replace(frame, number=number) for frame, number in zip(closed, numbers, strict=True)]
 

@@ -111,7 +111,7 @@ class Doctored:
 
     def frames(self) -> tuple[Frame, ...]:
         warm = WarmTshark(ahead=0)
-        dissected = frames_of(self.recordings(), self.secrets, self.golden.topology, lambda c: warm.dissect(c, {}))
+        dissected = frames_of(self.recordings(), self.secrets, self.golden.topology, warm.dissect)
         return tuple(dissected)
 
     def told(self) -> Journey:

@@ -42,7 +42,7 @@ _SO_TIMESTAMPNS = 35  # socket(7): when each frame arrived, as struct timespec
 def foreign(name: str) -> list[Frame]:
     """The typed frames of one foreign capture."""
     lines = (FOREIGN / f"{name}.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    return list(dissect.frames(lines, {}))
+    return list(dissect.frames(lines))
 
 
 def names() -> list[str]:

@@ -54,11 +54,11 @@ def flow(data: bytes) -> None:
 
 
 def dissect(data: bytes) -> None:
-    list(frames(_lines(data), {}))
+    list(frames(_lines(data)))
 
 
 def glimpse(data: bytes) -> None:
-    list(frames_and_glimpses(_lines(data), {}, lambda link, stream: stream % 2 == 0))
+    list(frames_and_glimpses(_lines(data), lambda link, stream: stream % 2 == 0))
 
 
 def _lines(data: bytes) -> list[str]:

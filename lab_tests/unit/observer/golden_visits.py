@@ -63,7 +63,7 @@ def golden(version: str) -> Golden:
     frames = []
     for link in LINKS:
         lines = (folder / f"{link}.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
-        frames += list(dissect.frames(lines, {}))
+        frames += list(dissect.frames(lines))
     frames.sort(key=lambda frame: frame.time_ns)
     visit = told["visit"] | {
         "local_ports": tuple(told["visit"]["local_ports"]),

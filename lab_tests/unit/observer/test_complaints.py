@@ -17,4 +17,4 @@ def test_more_complaints_than_a_pipe_holds_stop_nobody(tmp_path: Path, monkeypat
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(DissectionError, match="and that was all"):
-        list(dissect_file(tmp_path / "any.pcapng", None, {}))
+        list(dissect_file(tmp_path / "any.pcapng", None))

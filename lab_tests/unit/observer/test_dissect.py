@@ -30,7 +30,7 @@ def line(**fields: str) -> str:
 
 
 def only(text: str) -> Frame:
-    (found,) = frames([text], {})
+    (found,) = frames([text])
     return found
 
 
@@ -40,12 +40,12 @@ def many(*values: str) -> str:
 
 def test_a_line_with_too_few_fields_is_an_error_that_gives_both_numbers() -> None:
     with pytest.raises(DissectionError, match=f"line 2: expected {len(FIELDS)} fields, found 3"):
-        list(frames([line(), "a\tb\tc"], {}))
+        list(frames([line(), "a\tb\tc"]))
 
 
 def test_a_field_that_cannot_be_read_is_an_error_that_names_the_frame() -> None:
     with pytest.raises(DissectionError, match="line 1, frame 7"):
-        list(frames([line(frame__number="7", frame__len="many")], {}))
+        list(frames([line(frame__number="7", frame__len="many")]))
 
 
 def test_times_keep_their_nanoseconds() -> None:
@@ -80,12 +80,12 @@ def test_a_packet_in_a_packet_is_typed_whole_and_is_its_outer_ones_connection() 
         "tcp__srcport": many("1", "2"),
         "tcp__flags": many("0x0010", "0x0010"),
     }
-    (found,) = frames_and_glimpses([line(**fields)], {}, lambda *_: False)
+    (found,) = frames_and_glimpses([line(**fields)], lambda *_: False)
     assert isinstance(found, Frame)
     assert found.tcp is not None
     assert found.tcp.stream == 7
     plain = {name: value.split(AGGREGATOR)[0] for name, value in fields.items()}
-    (seen,) = frames_and_glimpses([line(**plain)], {}, lambda *_: False)
+    (seen,) = frames_and_glimpses([line(**plain)], lambda *_: False)
     assert isinstance(seen, Glimpse)
     assert seen.stream == 7
 

@@ -234,7 +234,7 @@ def test_a_connection_with_too_many_frames_gets_a_line_not_half_a_story() -> Non
 def test_of_connections_beyond_the_last_bound_at_least_the_frames_are_counted() -> None:
     kept = Kept(Bounds(stories=1, counted=1))
     lines = (FOREIGN / "tls13-psk.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    read_into(kept, Oddities(), frames_and_glimpses(lines, {}, kept.wants))
+    read_into(kept, Oddities(), frames_and_glimpses(lines, kept.wants))
     assert (kept.total, kept.uncounted, len(kept.tracks)) == (50, 23, 1)
     said = before_journeys(kept, Oddities())
     assert "- more than 1 connections: 23 frames of later ones are not told of" in said

@@ -80,13 +80,13 @@ def complaint_of(parse: Callable[[], object], *errors: type[Exception]) -> str |
 
 
 def typed(line: str) -> list[Frame]:
-    return list(dissect.frames([line], {}))
+    return list(dissect.frames([line]))
 
 
 @bounded
 @given(st.lists(st.text(alphabet=st.characters(exclude_characters=SEPARATOR), max_size=8), max_size=3))
 def test_lines_of_anything_are_refused_by_dissection_error(lines: list[str]) -> None:
-    assert refused(lambda: list(dissect.frames(lines, {})), DissectionError) == bool(lines)
+    assert refused(lambda: list(dissect.frames(lines)), DissectionError) == bool(lines)
 
 
 def one_field_wrong(dice: random.Random, line: str) -> str:
@@ -118,7 +118,7 @@ def test_golden_lines_with_fields_wrong_are_typed_or_refused() -> None:
 def test_a_line_of_plausible_numbers_is_typed_or_refused(data: st.DataObject) -> None:
     plausible = st.sampled_from(["", "0", "1", "0x17", "255", "4294967296", "True", "a.in", "::1", ":path", "16:03"])
     fields = data.draw(st.lists(plausible, min_size=len(FIELDS), max_size=len(FIELDS)))
-    refused(lambda: list(dissect.frames([SEPARATOR.join(fields)], {})), DissectionError)
+    refused(lambda: list(dissect.frames([SEPARATOR.join(fields)])), DissectionError)
 
 
 # ---------------------------------------------------------------- bytes

@@ -289,7 +289,7 @@ def test_tshark_reading_a_file_cut_within_a_block_is_an_error(share: float) -> N
     whole = undoctored("2").capture("internet")
     cut = int(len(whole) * share) | 1  # blocks are multiples of 4 bytes: never between two
     with pytest.raises(DissectionError, match=r"cut short|less data"):
-        WarmTshark(ahead=0).dissect(whole[:cut], {})
+        WarmTshark(ahead=0).dissect(whole[:cut])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

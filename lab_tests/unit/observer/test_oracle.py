@@ -54,7 +54,7 @@ def path_of(version: str, link: str) -> Path:
 
 def ours(version: str, link: str) -> tuple[Frame, ...]:
     lines = path_of(version, link).with_suffix(".tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
-    return tuple(dissect.frames(lines, {}))
+    return tuple(dissect.frames(lines))
 
 
 @cache

@@ -15,7 +15,7 @@ def typed(**fields: str) -> Frame:
         plain = name.replace("__", ".")
         values[f"len({plain.removeprefix('len_')})" if plain.startswith("len_") else plain] = value
     assert set(values) <= set(FIELDS), set(values) - set(FIELDS)
-    (found,) = frames([SEPARATOR.join(values.get(name, "") for name in FIELDS)], {})
+    (found,) = frames([SEPARATOR.join(values.get(name, "") for name in FIELDS)])
     return found
 
 

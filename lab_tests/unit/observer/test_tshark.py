@@ -27,7 +27,7 @@ def test_a_warm_tshark_and_a_bulk_pass_type_the_same_frames() -> None:
     path = VISITS / "http2" / "home.pcapng"
     warm = WarmTshark(ahead=1)
     try:
-        assert warm.dissect(path.read_bytes(), {}) == list(dissect_file(path, None, {}))
+        assert warm.dissect(path.read_bytes()) == list(dissect_file(path, None))
     finally:
         warm.close()
 
@@ -36,4 +36,4 @@ def test_a_capture_cut_in_the_middle_is_an_error_not_a_shorter_one() -> None:
     whole = (VISITS / "http2" / "home.pcapng").read_bytes()
     warm = WarmTshark(ahead=0)
     with pytest.raises(DissectionError, match=r"cut short|less data"):
-        warm.dissect(whole[: len(whole) // 2 + 1], {})
+        warm.dissect(whole[: len(whole) // 2 + 1])

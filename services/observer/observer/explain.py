@@ -71,7 +71,7 @@ def explain(
         with ThreadPoolExecutor(1) as pool:
             looking = pool.submit(ending, capture)
             kept, oddities = Kept(bounds), Oddities()
-            read_into(kept, oddities, glimpse_file(capture, keys, {}, kept.wants))
+            read_into(kept, oddities, glimpse_file(capture, keys, kept.wants))
             end = looking.result()
     except NoCaptureError as fault:
         raise DissectionError(str(fault)) from fault

@@ -48,7 +48,7 @@ class WarmTshark:
         self._waiting: list[subprocess.Popen[bytes]] = []
         self.warm_up()
 
-    def dissect(self, capture: bytes, link_of_interface: dict[str, str]) -> list[Frame]:
+    def dissect(self, capture: bytes) -> list[Frame]:
         """Dissect a whole capture file.
 
         Raises:
@@ -58,7 +58,7 @@ class WarmTshark:
         output, errors = process.communicate(capture)
         _check(process.returncode, errors)
         # Not splitlines: the aggregator is one of the characters it would split at.
-        return list(frames(output.decode().split("\n")[:-1], link_of_interface))
+        return list(frames(output.decode().split("\n")[:-1]))
 
     def warm_up(self) -> None:
         """Start as many as are missing; for a moment when nobody waits."""
@@ -90,20 +90,18 @@ def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(command_of("-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def dissect_file(path: Path, keys: Path | None, link_of_interface: dict[str, str]) -> Iterator[Frame]:
+def dissect_file(path: Path, keys: Path | None) -> Iterator[Frame]:
     """Dissect a capture file of any size, frame by frame, in bounded memory.
 
     Raises:
         DissectionError: tshark could not read the file to its end.
     """
-    return _of_file(path, keys, lambda lines: frames(lines, link_of_interface))
+    return _of_file(path, keys, frames)
 
 
-def glimpse_file(
-    path: Path, keys: Path | None, link_of_interface: dict[str, str], wanted: Wanted
-) -> Iterator[Frame | Glimpse]:
+def glimpse_file(path: Path, keys: Path | None, wanted: Wanted) -> Iterator[Frame | Glimpse]:
     """The same, but only a glimpse of most frames of connections that are not `wanted`."""
-    return _of_file(path, keys, lambda lines: frames_and_glimpses(lines, link_of_interface, wanted))
+    return _of_file(path, keys, lambda lines: frames_and_glimpses(lines, wanted))
 
 
 def _of_file(path: Path, keys: Path | None, read: Callable[[Iterable[str]], Iterator[_Read]]) -> Iterator[_Read]:

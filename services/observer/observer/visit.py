@@ -221,7 +221,7 @@ class Observer:
         watch: Stopwatch,
     ) -> Done:
         with watch.phase("dissect"):
-            frames = frames_of(recordings, secrets, self._topology, lambda capture: self._tshark.dissect(capture, {}))
+            frames = frames_of(recordings, secrets, self._topology, self._tshark.dissect)
         with watch.phase("tell"):
             told = journey(visit, frames, [recording.capture for recording in recordings], self._topology)
         with watch.phase("write"):

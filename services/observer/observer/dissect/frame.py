@@ -14,15 +14,15 @@ from observer.dissect.transport import fragment_offset, icmp_message, more_fragm
 from observer.messages import Frame
 
 
-def frames(lines: Iterable[str], link_of_interface: dict[str, str]) -> Iterator[Frame]:
+def frames(lines: Iterable[str]) -> Iterator[Frame]:
     """Type every line of `tshark -T fields` output.
 
-    Interfaces not in `link_of_interface` stand for themselves: a foreign capture's links are its interfaces.
+    A frame's link is the interface it was captured on.
 
     Raises:
         DissectionError: a line with another number of fields, or a field that cannot be read.
     """
-    return each_line(lines, lambda values: frame(Fields(values), link_of_interface))
+    return each_line(lines, lambda values: frame(Fields(values)))
 
 
 _Read = TypeVar("_Read")
@@ -40,15 +40,14 @@ def each_line(lines: Iterable[str], read: Callable[[list[str]], _Read]) -> Itera
             raise DissectionError(f"tshark line {position}, frame {values[0]}: {fault}") from fault
 
 
-def frame(fields: Fields, link_of_interface: dict[str, str]) -> Frame:
+def frame(fields: Fields) -> Frame:
     """One frame with every layer the lab knows; other layers stay visible in `protocols` and `info`."""
-    interface = fields.first("frame.interface_name") or "link"
     length = int(fields.first("frame.len") or "")
     http = (*http1.messages(fields), *http_streams.http2_messages(fields), *http_streams.http3_messages(fields))
     return Frame(
         number=int(fields.values[0]),
         time_ns=nanoseconds(fields.first("frame.time_epoch") or ""),
-        link=link_of_interface.get(interface, interface),
+        link=fields.first("frame.interface_name") or "link",
         length=length,
         captured_length=fields.number("frame.cap_len") if fields.has("frame.cap_len") else length,
         protocols=fields.first("frame.protocols") or "",

@@ -64,9 +64,7 @@ class Glimpse(NamedTuple):
 Wanted = Callable[[str, int], bool]
 
 
-def frames_and_glimpses(
-    lines: Iterable[str], link_of_interface: dict[str, str], wanted: Wanted
-) -> Iterator[Frame | Glimpse]:
+def frames_and_glimpses(lines: Iterable[str], wanted: Wanted) -> Iterator[Frame | Glimpse]:
     """Type every line of `tshark -T fields` output, but of TCP connections that are not `wanted` (by link and stream)
     only what cannot be told from a glimpse.
 
@@ -75,16 +73,15 @@ def frames_and_glimpses(
     """
 
     def read(values: list[str]) -> Frame | Glimpse:
-        seen = _glimpse(values, link_of_interface, wanted) if values[_STREAM] else None
-        return frame(Fields(values), link_of_interface) if seen is None else seen
+        seen = _glimpse(values, wanted) if values[_STREAM] else None
+        return frame(Fields(values)) if seen is None else seen
 
     return each_line(lines, read)
 
 
-def _glimpse(values: list[str], link_of_interface: dict[str, str], wanted: Wanted) -> Glimpse | None:
+def _glimpse(values: list[str], wanted: Wanted) -> Glimpse | None:
     """None for a frame that has to be typed whole."""
-    interface = values[_LINK] or "link"
-    link = link_of_interface.get(interface, interface)
+    link = values[_LINK] or "link"
     # Of a packet in a packet tshark prints both: as in `frame`, the first is this frame's, and it is typed whole.
     stream = int(values[_STREAM].split(AGGREGATOR, 1)[0])
     flags = values[_FLAGS]
