@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["observer", "hostkit"]):
     import io
 
     from hostkit.spool_format import FormatError
-    from observer.capture_file import NoCaptureError, _ending
+    from observer.capture_file import NoCaptureError, blocks_in, ending_of
     from observer.dissect import DissectionError, frames, frames_and_glimpses
     from observer.flow import sighting
     from observer.keylog import KeyLogError, parse
@@ -36,7 +36,15 @@ def pcapng_packets(data: bytes) -> None:
 
 
 def capture_file(data: bytes) -> None:
-    _ending(io.BytesIO(data), data[:4])
+    ending_of(io.BytesIO(data))
+
+
+def capture_blocks(data: bytes) -> None:
+    end = 0
+    for place in blocks_in(io.BytesIO(data)):
+        assert place.offset == end and place.length > 0
+        end += place.length
+    assert end <= len(data)
 
 
 def spool(data: bytes) -> None:
@@ -72,7 +80,7 @@ def planted(data: bytes) -> None:
 
 
 REFUSALS = (PcapngError, NoCaptureError, FormatError, KeyLogError, DissectionError)
-_TARGETS = (pcapng, pcapng_packets, capture_file, spool, keylog, flow, dissect, glimpse, planted)
+_TARGETS = (pcapng, pcapng_packets, capture_file, capture_blocks, spool, keylog, flow, dissect, glimpse, planted)
 PARSERS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in _TARGETS}
 
 

@@ -23,7 +23,17 @@ pytestmark = needs_atheris
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "2"))
 PROGRAM = Path(__file__).with_name("fuzz_parsers.py")
 GOLDEN = Path(__file__).parent.parent / "pcapng" / "golden"
-TARGETS = ["pcapng", "pcapng_packets", "capture_file", "spool", "keylog", "flow", "dissect", "glimpse"]
+TARGETS = [
+    "pcapng",
+    "pcapng_packets",
+    "capture_file",
+    "capture_blocks",
+    "spool",
+    "keylog",
+    "flow",
+    "dissect",
+    "glimpse",
+]
 LONGEST = 1 << 16  # bytes of an input to begin with: what is longer costs runs and reaches no new code
 
 
@@ -31,7 +41,7 @@ def seeds(parser: str) -> list[bytes]:
     """Whole inputs of each kind: from nothing, no fuzzer finds a file format in seconds."""
     visit = undoctored("2")
     packets = visit.packets["home"]
-    if parser in ("pcapng", "pcapng_packets", "capture_file"):
+    if parser in ("pcapng", "pcapng_packets", "capture_file", "capture_blocks"):
         found = [path.read_bytes() for path in sorted(GOLDEN.iterdir())]
     elif parser == "spool":
         found = [spool_segment([SpooledBlock(packets[:10]), SpooledBlock(packets[10:], dropped=2)])]
