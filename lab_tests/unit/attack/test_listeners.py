@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import socket
 import ssl
 import time
@@ -19,6 +18,7 @@ from attack.forging_resolver import ForgingResolver
 from attack.impostor import PAGE, ImpostorServer
 from attack.overheard import Ear
 from attack.redirection import DNS_PORT, HTTP_PORT, HTTPS_PORT
+from programs_here import require
 
 HERE = IPv4Address("127.0.0.1")
 
@@ -37,8 +37,7 @@ def plain(ear: Ear) -> Iterator[ImpostorServer]:
 
 @pytest.fixture
 def secure(ear: Ear) -> Iterator[ImpostorServer]:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here")
+    require("openssl")
     server = ImpostorServer(HERE, "https", ear)
     yield server
     server.end()

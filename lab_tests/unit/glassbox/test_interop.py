@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from glassbox.errand import Connections, Errand, Fetched, Opened, fetch
 from glassbox.groups import Group
 from glassbox.offer import PSK_KE, Offer
 from glassbox.suites import SUITES, TLS_1_2, TLS_1_3, KeyExchange
+from programs_here import require
 
 _APPLICATION = "def app(e, s):\n    s('200 OK', [('Content-Type', 'text/plain')])\n    return [b'hello']\n"
 
@@ -40,13 +40,12 @@ def gunicorn(port: int, certificate: Path, key: Path, *more: str) -> list[str]:
 
 @contextmanager
 def serving(server: Callable[..., list[str]], folder: Path, kind: str, *more: str) -> Iterator[int]:
-    """The port on which `server` listens with a certificate of `kind`; skips the test where it is not installed."""
+    """The port on which `server` listens with a certificate of `kind`; see `require` for where it is not installed."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     command = server(port, *certified(kind).write(folder), *more)
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]} on this machine; make test has one")
+    require(command[0])
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             while True:

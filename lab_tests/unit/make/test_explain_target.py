@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 
 import pytest
 
-from machine import CHECKOUT, Machine, Outcome
+from machine import Machine, Outcome
+from programs_here import needs
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("make") is None or not (CHECKOUT / "Makefile").exists(), reason="no make, or no Makefile, here"
-)
+pytestmark = needs("make")
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
 
 from machine import CHECKOUT, Machine
+from programs_here import needs
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("make") is None or not (CHECKOUT / "Makefile").exists(), reason="no make, or no Makefile, here"
-)
+pytestmark = needs("make")
 
 VISIT = "exec -e NO_COLOR eightsteps-observer visit"
 

@@ -8,10 +8,9 @@ import shutil
 import pytest
 
 from machine import CHECKOUT, Machine, Outcome
+from programs_here import needs
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("make") is None or not (CHECKOUT / "Makefile").exists(), reason="no make, or no Makefile, here"
-)
+pytestmark = needs("make")
 
 
 @pytest.fixture

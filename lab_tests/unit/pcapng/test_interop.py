@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,11 +17,9 @@ from observer.pcapng import (
     read_blocks,
     read_packets,
 )
+from programs_here import needs
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("capinfos") is None or shutil.which("tshark") is None,
-    reason="needs Wireshark's capinfos and tshark, which the lab's test image has",
-)
+pytestmark = needs("capinfos", "tshark")
 
 NOON = 1_700_000_000_123_456_789
 ETHERNET = bytes.fromhex("020000000002 020000000001 0800")
