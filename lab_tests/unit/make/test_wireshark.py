@@ -45,7 +45,13 @@ def test_live_frames_go_to_the_machines_wireshark_with_the_labs_settings(with_vi
     settings = with_visit.folder / "lab/captures/.wireshark"
     assert started(with_visit) == f"{settings} -k -i -"
     assert with_visit.docker_was_told() == ["exec -i eightsteps-observer live --hold 0"]
-    assert sorted(p.name for p in settings.iterdir()) == ["colorfilters", "dfilter_buttons", "preferences"]
+    assert [p.name for p in sorted(settings.iterdir())] == [
+        "colorfilters",
+        "dfilter_buttons",
+        "preferences",
+        "recent",
+        "recent_common",
+    ]
     assert settings.stat().st_uid == os.getuid()
 
 

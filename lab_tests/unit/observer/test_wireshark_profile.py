@@ -42,6 +42,13 @@ def test_every_colour_rule_is_one_that_wireshark_takes() -> None:
         tshark("home", "-Y", found[2])
 
 
+def test_wireshark_4_0_loses_the_colours_of_http3_only() -> None:
+    # It does not know the headers of HTTP/3, and drops a rule that names a field it does not know.
+    lines = [line for line in (PROFILE / "colorfilters").read_text().splitlines() if "http3" in line]
+    assert len(lines) == 2
+    assert all(re.fullmatch(r"@Like step [46] \w+, HTTP/3@http3\.headers\.\w+@\S+", line) for line in lines)
+
+
 def test_a_frame_has_the_colour_of_the_step_that_it_proves() -> None:
     rows = [
         line.split("\t") for line in tshark("home", "--color", *fields("frame.coloring_rule.name", "frame.comment"))
@@ -63,6 +70,7 @@ def test_each_button_filters() -> None:
     found = {label: len(tshark("home", "-Y", text)) for label, text in buttons()}
     assert found["Link//home"] > found["All steps"] > found["Step//2 TCP"] == 3
     assert (found["Link//edge"], found["Step//1 DNS"], found["Step//4 request"]) == (0, 4, 1)
+    assert found["HTTP"] == len(tshark("home", "-Y", "http2")) > 0
 
 
 def fields(*names: str) -> list[str]:
