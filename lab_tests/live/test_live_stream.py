@@ -25,7 +25,8 @@ class Stream:
 
     def __init__(self, lab: Lab, *arguments: str) -> None:
         api = lab.container("observer").client.api
-        started = api.exec_create(f"{lab.name}-observer", ["live", *arguments], stdin=True)["Id"]
+        self._api = api
+        self._started = started = api.exec_create(f"{lab.name}-observer", ["live", *arguments], stdin=True)["Id"]
         body = b'{"Detach": false, "Tty": false}'
         head = f"POST /exec/{started}/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
         head += f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -53,6 +54,12 @@ class Stream:
         while self._read():
             pass
         return self._output
+
+    def broken_off(self) -> int:
+        """Read on to an end that was not asked for; the exit code."""
+        while self._read():
+            pass
+        return int(self._api.exec_inspect(self._started)["ExitCode"])
 
     def close(self) -> None:
         self._answer.close()
@@ -155,6 +162,25 @@ def test_nothing_is_left_running_when_whoever_looked_has_gone(lab: Lab) -> None:
     code, _ = lab.container("observer").exec_run(["timeout", str(_PATIENCE_S), "sh", "-c", script])
     assert code == 0
     assert running(lab) == 0
+
+
+_KILL = """
+import glob, os
+for path in glob.glob("/proc/[0-9]*/cmdline"):
+    with open(path, "rb") as file:
+        if file.read().startswith(b"python3\\0-m\\0observer\\0live"):
+            os.kill(int(path.split("/")[2]), 9)
+"""
+
+
+def test_a_stream_that_is_killed_is_told_in_one_line_and_fails(lab: Lab) -> None:
+    with streaming(lab, "--lines") as stream:
+        stream.until(b"backend")
+        code, output = lab.container("observer").exec_run(["python3", "-c", _KILL])
+        assert code == 0, output
+        assert stream.broken_off() == 1
+    said = [line for line in stream.errors.decode().splitlines() if not line.startswith("Running as user")]
+    assert said == ["live: the stream of frames broke off: exit code 137"]
 
 
 def running(lab: Lab) -> int:

@@ -47,13 +47,24 @@ show_links() {
     if has_wireshark; then
         make_settings
         say "all links as they carry frames; Ctrl-C ends it"
-        docker exec -i "$LAB-observer" live --hold "$WIRESHARK_HOLD" <&3 | wireshark -k -i -
+        # A pipeline ends as its last program does: the stream's own status goes by a file.
+        { docker exec -i "$LAB-observer" live --hold "$WIRESHARK_HOLD" <&3 || echo $? >"$folder/status"; } | wireshark -k -i -
+        ended_with "$(cat "$folder/status" 2>/dev/null || echo 0)"
     else
         colour=''
         if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then colour=--color; fi
         # shellcheck disable=SC2086 # empty or one word
-        docker exec -i "$LAB-observer" live --lines $colour --hold "$WIRESHARK_HOLD" <&3
+        docker exec -i "$LAB-observer" live --lines $colour --hold "$WIRESHARK_HOLD" <&3 || ended_with $?
     fi
+}
+
+# ended_with STATUS: what is still to be said of how the stream ended.
+ended_with() {
+    case $1 in
+        0 | 141) ;;   # 141: whoever looked has closed the window (SIGPIPE)
+        1) exit 1 ;;  # `live` or docker has said why
+        *) fail "the stream of frames broke off: exit code $1" ;;
+    esac
 }
 
 WIRESHARK_HOLD=${WIRESHARK_HOLD:-0}
