@@ -23,14 +23,14 @@ from typing import Any
 from observer import dissect
 from observer.messages import Frame
 from observer.packet import Packet
-from observer.pcapng import Writer
+from observer.pcapng import DecryptionSecrets, Writer, read_blocks, read_packets
 from observer.tshark import command_of
 
 FOREIGN = Path(__file__).parent / "foreign"
 # scapy's own types do not allow what scapy allows.
 _inet: Any = import_module("scapy.layers.inet")
 _l2: Any = import_module("scapy.layers.l2")
-IP, TCP, Ether, Dot1Q = _inet.IP, _inet.TCP, _l2.Ether, _l2.Dot1Q
+IP, TCP, UDP, Ether, Dot1Q = _inet.IP, _inet.TCP, _inet.UDP, _l2.Ether, _l2.Dot1Q
 IPv6: Any = import_module("scapy.layers.inet6").IPv6
 Raw: Any = import_module("scapy.packet").Raw
 
@@ -202,6 +202,26 @@ def _record_crafted(name: str) -> Callable[[Path], tuple[list[Packet], bytes]]:
     return lambda folder: _crafted(CRAFTED[name]())
 
 
+def _on_another_port(name: str, port: int, other: int) -> Callable[[Path], tuple[list[Packet], bytes]]:
+    """The capture of that name with the UDP port `other` in place of `port`."""
+
+    def record(_folder: Path) -> tuple[list[Packet], bytes]:
+        data = (FOREIGN / f"{name}.pcapng").read_bytes()
+        keys = b"".join(block.data for block in read_blocks(io.BytesIO(data)) if isinstance(block, DecryptionSecrets))
+        return [_moved(packet, port, other) for packet in read_packets(io.BytesIO(data))], keys
+
+    return record
+
+
+def _moved(packet: Packet, port: int, other: int) -> Packet:
+    frame = Ether(packet.data)
+    if UDP in frame:
+        udp = frame[UDP]
+        udp.sport, udp.dport = (other if own == port else own for own in (udp.sport, udp.dport))
+        del udp.chksum
+    return packet._replace(data=bytes(frame))
+
+
 _SAVE, _AGAIN = ("-sess_out", "{folder}/session"), ("-sess_in", "{folder}/session")
 RECORDINGS = {
     "tls12-session-id": _by_openssl(("-tls1_2", "-no_ticket"), _SAVE, _AGAIN),
@@ -209,6 +229,7 @@ RECORDINGS = {
     "tls13-psk": _by_openssl(("-tls1_3",), _SAVE, _AGAIN),
     "tls13-hello-retry": _by_openssl(("-tls1_3", "-groups", "P-384"), ("-groups", "X25519:P-384")),
     "tls13-refused": _by_openssl(("-tls1_3",), ("-verify_return_error",)),
+    "quic-high-port": _on_another_port("quic-moved", 443, 60443),
     **{name: _record_crafted(name) for name in CRAFTED},
 }
 

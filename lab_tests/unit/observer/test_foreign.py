@@ -120,6 +120,42 @@ def test_a_client_that_moves_in_mid_connection_stays_one_and_its_answers_keep_th
     assert lengths == {("/bytes/3000", "3000"), ("/bytes/100", "100")}
 
 
+def the_quic_connection(frames: list[Frame]) -> Connection:
+    (found,) = [c for c in connections(frames) if c.transport is Transport.QUIC]
+    return found
+
+
+def test_a_quic_server_is_known_by_what_it_says_not_by_its_port() -> None:
+    frames = foreign("quic-high-port")
+    whole = the_quic_connection(frames)
+    assert whole.server.port == 60443 > whole.client.port
+    assert whole.identity == the_quic_connection(foreign("quic-moved")).identity is not None
+    _, (found,) = told_of("quic-high-port")
+    _, (before,) = told_of("quic-moved")
+    others = [StepName.TLS, StepName.REQUEST, StepName.RESPONSE]
+    assert [found.step(name).summary for name in others] == [before.step(name).summary for name in others]
+    assert "60443" in found.step(StepName.TCP).summary
+    of_it = [f for f in frames if f.quic]
+    for seen_from in (1, 3):  # from the ServerHello on; from where only HANDSHAKE_DONE says it
+        cut = the_quic_connection(of_it[seen_from:])
+        assert (cut.client, cut.server, cut.identity) == (whole.client, whole.server, None)
+
+
+def test_who_opened_a_quic_connection_that_stays_closed_is_told_by_its_connection_ids() -> None:
+    frames = [undecrypted(f) for f in foreign("quic-high-port") if f.quic]
+    whole = the_quic_connection(frames)
+    assert whole.server.port == 60443
+    assert whole.identity is not None
+    cut = the_quic_connection(frames[1:])
+    assert cut.identity is None, "its first packet here is the server's, for a connection id of the client's own"
+
+
+def undecrypted(frame: Frame) -> Frame:
+    """As it is dissected where nothing in it could be decrypted."""
+    assert frame.quic
+    return replace(frame, tls=None, http=(), quic=replace(frame.quic, frame_types=(), stream_ids=(), stream_data=()))
+
+
 def test_a_certificate_refused_over_quic_is_told_with_its_alert() -> None:
     refused = [f for f in foreign("quic-refused") if f.quic and f.quic.close]
     assert [(a.level, a.description) for f in refused if f.tls for a in f.tls.alerts] == [(None, 45)]

@@ -182,29 +182,57 @@ def across_links(connection: Connection, candidates: Iterable[Connection]) -> tu
     )
 
 
-def _connection(link: str, transport: Transport, number: int, frames: tuple[Frame, ...]) -> Connection:
-    first = next((f for f in frames if _flags(f) == TcpFlags.SYN or _is_client_initial(f)), None)
-    client, server = _ends(first or frames[0])
-    if first is None and client.port < server.port:
-        # Its start was not seen. The well-known port is the server's.
-        client, server = server, client
-    return Connection(link, transport, number, client, server, _identity(first), frames)
+def opens(frame: Frame) -> bool:
+    """Whether a client may have opened a connection with `frame`: a SYN alone, or a QUIC Initial packet for a
+    connection id, which a client has to make up (RFC 9000, section 7.2)."""
+    if frame.tcp:
+        return bool(frame.tcp.flags & TcpFlags.SYN) and not frame.tcp.flags & TcpFlags.ACK
+    quic = frame.quic
+    return bool(quic and quic.packet_types[:1] == (QuicPacketType.INITIAL,) and quic.destination_connection_id)
 
 
-def _identity(first: Frame | None) -> str | None:
-    if first is None:
+def identity_of(opening: Frame) -> str | None:
+    """What is equal on every link that the connection opened by this frame crosses; None if it opens none."""
+    if not opens(opening):
         return None
-    if first.tcp:
-        return f"tcp:{first.tcp.sequence_number}:{first.tcp.destination_port}"
-    return f"quic:{first.quic.destination_connection_id}" if first.quic else None
+    if opening.tcp:
+        return f"tcp:{opening.tcp.sequence_number}:{opening.tcp.destination_port}"
+    return f"quic:{opening.quic.destination_connection_id}" if opening.quic else None
 
 
-def _is_client_initial(frame: Frame) -> bool:
+def _connection(link: str, transport: Transport, number: int, frames: tuple[Frame, ...]) -> Connection:
+    opening = _quic_opening(frames) if transport is Transport.QUIC else next((f for f in frames if opens(f)), None)
+    client, server = _ends(opening or frames[0])
+    if opening is None:
+        # Its start was not seen: what only a server says tells, or else the well-known port, which is the server's.
+        said = next((f for f in frames if _only_a_server_says(f)), None)
+        if _sender(said) == client if said else client.port < server.port:
+            client, server = server, client
+    return Connection(link, transport, number, client, server, identity_of(opening) if opening else None, frames)
+
+
+def _quic_opening(frames: tuple[Frame, ...]) -> Frame | None:
+    """The client's first Initial packet, told by what it and its answers say: a server's port may be the higher one."""
+    hello = next((f for f in frames if f.tls and f.tls.client_hello), None)
+    if hello:
+        return next((f for f in frames if opens(f) and _sender(f) == _sender(hello)), None)
+    first = frames[0]
+    if not opens(first) or _only_a_server_says(first):
+        return None
+    # The connection id that a client makes up is nobody's own; a server's first packet is for one of the client's own.
+    names = {f.quic.source_connection_id for f in frames if f.quic and _sender(f) != _sender(first)}
+    return None if first.quic and first.quic.destination_connection_id in names else first
+
+
+_NEW_TOKEN, _HANDSHAKE_DONE = 0x07, 0x1E  # RFC 9000, sections 19.7 and 19.20
+
+
+def _only_a_server_says(frame: Frame) -> bool:
+    if frame.tls and frame.tls.server_hello:
+        return True
+    quic = frame.quic
     return bool(
-        frame.quic
-        and frame.quic.packet_types[:1] == (QuicPacketType.INITIAL,)
-        and frame.udp
-        and frame.udp.destination_port < frame.udp.source_port
+        quic and (QuicPacketType.RETRY in quic.packet_types or {_NEW_TOKEN, _HANDSHAKE_DONE} & set(quic.frame_types))
     )
 
 

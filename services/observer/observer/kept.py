@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from observer.connections import Connection, Transport, closing_words
+from observer.connections import Connection, Transport, closing_words, identity_of, opens
 from observer.dissect import Glimpse
 from observer.exchanges import REQUEST_ID
 from observer.messages import Frame, QuicPacketType, TcpFlags
@@ -67,7 +67,7 @@ class Track:
     @property
     def opened(self) -> bool:
         """Whether the capture holds its first packet."""
-        return _opens(self.first)
+        return opens(self.first)
 
     @property
     def request_ids(self) -> set[str]:
@@ -187,7 +187,7 @@ class Kept:
     def _track(self, key: Key, frame: Frame) -> Track | None:
         if len(self.tracks) >= self.bounds.counted:
             return None
-        identity = _identity(frame) or f"{key}"
+        identity = identity_of(frame) or f"{key}"
         followed = identity in self._followed or len(self._followed) < self.bounds.stories
         if followed:
             self._followed.add(identity)
@@ -221,21 +221,6 @@ def _key(frame: Frame) -> Key | None:
     if frame.tcp:
         return (frame.link, _TCP, frame.tcp.stream)
     return (frame.link, _QUIC, frame.quic.connection) if frame.quic else None
-
-
-def _opens(frame: Frame) -> bool:
-    if frame.tcp:
-        return bool(frame.tcp.flags & TcpFlags.SYN) and not frame.tcp.flags & TcpFlags.ACK
-    return bool(frame.quic) and QuicPacketType.INITIAL in (frame.quic.packet_types if frame.quic else ())
-
-
-def _identity(frame: Frame) -> str | None:
-    """Equal on every link that the connection crosses, as in `connections`, if this is its first frame."""
-    if not _opens(frame):
-        return None
-    if frame.tcp:
-        return f"tcp:{frame.tcp.sequence_number}:{frame.tcp.destination_port}"
-    return f"quic:{frame.quic.destination_connection_id}" if frame.quic else None
 
 
 def _tells(frame: Frame) -> bool:
