@@ -6,7 +6,7 @@
 ##   make visit HTTP=3 WITH=browser   HTTP=1.1, 2 or 3; WITH=curl, browser or glassbox
 ##   make visit URL=https://parseltongue.co.in/orders TLS=1.2
 ##                                    URL= any address of the site; TLS=1.2 or 1.3
-##   make visit FRAMES=1              every frame of the visit instead of its steps
+##   make visit FRAMES=1              every frame of the visit instead of its steps; ASCII=1 plain characters
 ##   make visit HTTP=all              ten resources (or URL='first second ...') under 1.1, 2 and 3, side by side
 ##   make visit URL=http://parseltongue.co.in/ FOLLOW=1
 ##                                    go where redirects point, and tell each part; URL='first second' visits two
@@ -93,6 +93,7 @@ visit: export VISIT_HEADERS = $(call given,HEADERS)
 visit: export VISIT_BODY = $(call given,BODY)
 visit: export VISIT_FRAMES = $(call given,FRAMES)
 visit: export VISIT_FOLLOW = $(call given,FOLLOW)
+visit: export VISIT_ASCII = $(call given,ASCII)
 visit:
 	$(run)/visit.sh
 

@@ -134,6 +134,27 @@ def test_a_terminal_without_utf8_gets_an_ascii_ladder(machine: Machine) -> None:
     assert visit(machine, LC_ALL="C") == f"{VISIT} --ascii"
 
 
+@pytest.mark.parametrize(
+    ("words", "passed"),
+    [
+        (["ASCII=1"], " --ascii"),
+        (["ASCII=1", "FRAMES=1"], " --ascii --frames"),
+        (["ASCII=1", "HTTP=all"], " --http all --ascii"),
+        (["ASCII=0"], ""),
+        (["ASCII="], ""),
+    ],
+)
+def test_plain_characters_can_be_asked_for_in_any_terminal(machine: Machine, words: list[str], passed: str) -> None:
+    assert visit(machine, *words, LANG="C.UTF-8") == VISIT + passed
+
+
+def test_asking_for_them_in_another_way_is_a_mistake_and_asks_for_no_visit(machine: Machine) -> None:
+    machine.interface("eightsteps-ctrl")
+    outcome = machine.run("visit.sh", VISIT_ASCII="yes")
+    assert (outcome.status, outcome.errors) == (1, ("error: ASCII=yes: expected ASCII=1, or leave it out",))
+    assert machine.docker_was_told() == []
+
+
 def test_visit_without_a_lab_says_how_to_start_it(machine: Machine) -> None:
     outcome = machine.run("visit.sh")
     assert (outcome.status, outcome.said) == (1, "")

@@ -18,9 +18,18 @@ set --
 [ -z "${VISIT_HEADERS:-}" ] || set -- "$@" --headers "$VISIT_HEADERS"
 [ -z "${VISIT_BODY:-}" ] || set -- "$@" --body "$VISIT_BODY"
 
-case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
-    *[Uu][Tt][Ff]*) ;;
-    *) set -- "$@" --ascii ;;  # a ladder that any terminal can draw
+case ${VISIT_ASCII:-0} in
+    0)
+        case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
+            *[Uu][Tt][Ff]*) ;;
+            *) set -- "$@" --ascii ;;  # a ladder that any terminal can draw
+        esac
+        ;;
+    1) set -- "$@" --ascii ;;
+    *)
+        echo "error: ASCII=$VISIT_ASCII: expected ASCII=1, or leave it out" >&2
+        exit 1
+        ;;
 esac
 
 [ "${VISIT_FRAMES:-}" != 1 ] || set -- "$@" --frames
