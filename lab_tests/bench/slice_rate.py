@@ -5,7 +5,8 @@
 The spool is written here, by the tap's own writer, on one link: blocks as the kernel's ring fills them, full of other
 connections' frames between the very hosts of the visit, and near the end a visit between its sentinels. Each case times
 `slicing.record`: once for the first call (the spool was just written, so the page cache is as warm as memory allows),
-then the median. Prints one JSON object.
+then the median. Between the first cases and the others the index of the spool's flows is built, by what the observer's
+thread does, with its pauses, and that is timed, too. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from hostkit.spool_format import BLOCK_DESCRIPTOR, FRAME_HEADER, TPACKET_V3, Hea
 from observer import slicing  # noqa: E402
 from observer import spool as reading  # noqa: E402
 from observer.flow import Flow  # noqa: E402
+from observer.flow_index import FlowIndex  # noqa: E402
 from observer.lab import LinkMarks  # noqa: E402
 from tap.spool import Spool  # noqa: E402
 
@@ -68,19 +70,31 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Building:
+    """What it takes to build the index of the whole spool: in the background, by the clock, and of one core's time."""
+
+    segments: int
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """`new`: the visit opens its connection. `near`, `far`: it was opened NEAR_MIB before, at the spool's beginning.
 
-    `far_mib` is how much lies between that opening and the visit; `limit_mib` how far back the observer looks, and
-    `unlimited` is `far` without that limit.
+    `far_mib` is how much lies between that opening and the visit; `limit_mib` how much of it the observer searches.
+    `near_at_once` and `far_at_once` are before there is an index, and `unlimited` is `far_at_once` without that limit.
     """
 
     spool_mib: int
     far_mib: int
     limit_mib: int
+    index: Building
     new: Case
     near: Case
     far: Case
+    near_at_once: Case
+    far_at_once: Case
     unlimited: Case
 
 
@@ -216,8 +230,15 @@ def measured(spool: reading.Spool, marks: LinkMarks) -> Case:
     )
 
 
+def built(index: FlowIndex) -> Building:
+    segments, began, cpu_began = 0, time.monotonic(), time.process_time()
+    while index.build_next():
+        segments += 1
+    return Building(segments, round(time.monotonic() - began, 1), round(time.process_time() - cpu_began, 1))
+
+
 def compared(folder: Path, mib: int) -> Verdict:
-    """All three cases in one spool. Their visits stand one behind the other; each is cut by its own marks."""
+    """All cases in one spool. Their visits stand one behind the other; each is cut by its own marks."""
     out = Writer(folder, mib)
     out.add_frames(opened(_FAR))
     opened_behind = out.written
@@ -232,13 +253,18 @@ def compared(folder: Path, mib: int) -> Verdict:
         marks[port] = LinkMarks(LINK, begin, out.position)
     out.fill(mib * MIB)
     out.close()
-    spool = reading.Spool(folder)
-    new, near, far = (measured(spool, marks[port]) for port in (_NEW, _NEAR, _FAR))
+    index = FlowIndex(folder, [LINK])
+    spool = reading.Spool(folder, index)
+    near_at_once, far_at_once = (measured(spool, marks[port]) for port in (_NEAR, _FAR))
     unlimited = measured(Unlimited(folder), marks[_FAR])
-    for case, earlier in ((new, 0), (near, len(opened(_NEAR))), (unlimited, len(opened(_FAR)))):
-        if not case.complete or case.earlier != earlier:
+    building = built(index)
+    new, near, far = (measured(spool, marks[port]) for port in (_NEW, _NEAR, _FAR))
+    whole = {_NEW: 0, _NEAR: len(opened(_NEAR)), _FAR: len(opened(_FAR))}
+    for case, port in ((new, _NEW), (near, _NEAR), (far, _FAR), (near_at_once, _NEAR), (unlimited, _FAR)):
+        if not case.complete or case.earlier != whole[port]:
             raise SystemExit(f"not the whole past: {case}")
-    return Verdict(out.written // MIB, far_bytes // MIB, reading.HISTORY_LIMIT // MIB, new, near, far, unlimited)
+    sizes = out.written // MIB, far_bytes // MIB, reading.HISTORY_LIMIT // MIB
+    return Verdict(*sizes, building, new, near, far, near_at_once, far_at_once, unlimited)
 
 
 def main() -> int:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from hostkit.spool_format import HEADER_SIZE, Position
+from observer.belonging import belongs, opening
 from observer.flow import Endpoint, Flow, Transport
-from observer.spool import History, Packet, Slice, Spool, belongs, opening
+from observer.spool import History, Packet, Slice, Spool
 
 CLIENT, SERVER, OTHER = ("10.0.0.1", 40000), ("10.0.0.2", 443), ("10.0.0.3", 40000)
 FLOW = Flow(Transport.TCP, Endpoint(*CLIENT), Endpoint(*SERVER))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 _REMEMBERED = 65_536  # sightings kept, so that a flow's later frames cost no more than their bytes' comparison
 
-_ETHERTYPE_AT = 12  # bytes into the frame
-_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
+_ETHERTYPE_AT, _UNTAGGED = 12, 14  # bytes into the frame: EtherType, and the network header if there is no VLAN tag
+IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
 _VLAN_TAGS = frozenset((b"\x81\x00", b"\x88\xa8", b"\x91\x00"))  # IEEE 802.1Q, 802.1ad and what came before that
 
 # IPv6 extension headers that a transport header may follow (RFC 8200, 4; RFC 4302)
@@ -75,14 +75,23 @@ def sighting(frame: bytes) -> Sighting | None:
 
     None for anything but TCP or UDP over IPv4 or IPv6, and for a frame too short for the headers that it begins.
     """
-    at = _ETHERTYPE_AT
-    while (ethertype := frame[at : at + 2]) in _VLAN_TAGS:
-        at += 4
-    if ethertype == _IPV4:
-        return _in_ipv4(frame, at + 2)
+    if frame[_ETHERTYPE_AT:_UNTAGGED] == IPV4:  # nearly all
+        return _in_ipv4(frame, _UNTAGGED)
+    at = network_header_at(frame)
+    ethertype = frame[at - 2 : at]
+    if ethertype == IPV4:
+        return _in_ipv4(frame, at)
     if ethertype == _IPV6:
-        return _in_ipv6(frame, at + 2)
+        return _in_ipv6(frame, at)
     return None
+
+
+def network_header_at(frame: bytes) -> int:
+    """Where an Ethernet frame's network header would begin, behind all VLAN tags. Its EtherType is just before that."""
+    at = _UNTAGGED
+    while frame[at - 2 : at] in _VLAN_TAGS:
+        at += 4
+    return at
 
 
 def _in_ipv4(frame: bytes, at: int) -> Sighting | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from observer.belonging import opening
 from observer.flow import Flow, Sighting, Transport, sighting
 from observer.lab import LinkMarks
-from observer.spool import Packet, Spool, opening
+from observer.spool import Packet, Spool
 from observer.steps import LinkCapture
 
 _QUIC_PORT = 443

@@ -8,10 +8,9 @@ in the result. The format is hostkit.spool_format's.
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hostkit import sentinel
@@ -30,18 +29,15 @@ from hostkit.spool_format import (
     segment_path,
     unpack,
 )
-from observer.flow import Flow, Transport
+from observer.belonging import belongs, headers_of, opened_at
+from observer.flow import Flow
+from observer.flow_index import FlowIndex
 
-HISTORY_LIMIT = 256 * 1024 * 1024  # bytes of spool looked through for one connection's earlier frames
+HISTORY_LIMIT = 256 * 1024 * 1024  # bytes of spool searched for one connection's earlier frames
 
 _RESTARTED = "the tap was restarted in between"
 
-_ETHER_IPV4 = b"\x08\x00"
-_ETHER_VLAN = (b"\x81\x00", b"\x88\xa8")  # IEEE 802.1Q customer and service tags
-_DOT1Q = 0x8100
-_IPV4_WITHOUT_OPTIONS = 0x45  # version 4, header of five words
-_QUIC_INITIAL = 0xC0
-_TCP_SYN, _TCP_ACK = 0x02, 0x10
+_DOT1Q = 0x8100  # IEEE 802.1Q customer tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,40 +197,12 @@ def slice_of(link: str, visit: str, begin: Position, parts: Iterable[Record | Da
     )
 
 
-def belongs(frame: bytes, flow: Flow) -> bool:
-    """Whether `frame` is of that flow, in either direction.
-
-    Fragments after the first carry no ports, and IP options move them: such frames are not recognised.
-    """
-    ip = _ipv4_at(frame)
-    if ip is None or len(frame) < ip + 24 or frame[ip] != _IPV4_WITHOUT_OPTIONS or frame[ip + 9] != flow.transport:
-        return False
-    return not int.from_bytes(frame[ip + 6 : ip + 8], "big") & 0x1FFF and frame[ip + 12 : ip + 24] in _headers(flow)
-
-
-def opening(frame: bytes, flow: Flow) -> bytes | None:
-    """What tells the connection that `frame` opens: the SYN's sequence number, QUIC's version; None if it opens none.
-
-    A retransmitted SYN has the same sequence number (RFC 9293, 3.4); a new connection on the same ports has another.
-    QUIC: a long header with the fixed bit and type Initial (RFC 9000, 17.2.2).
-    """
-    ip = _ipv4_at(frame)
-    if ip is None:
-        return None
-    if flow.transport is Transport.TCP:
-        is_syn = len(frame) >= ip + 40 and frame[ip + 33] & (_TCP_SYN | _TCP_ACK) == _TCP_SYN
-        return frame[ip + 24 : ip + 28] if is_syn else None
-    payload = frame[ip + 28 :]
-    is_initial = payload[:1] and payload[0] & 0xF0 == _QUIC_INITIAL and any(payload[1:5])
-    return payload[1:5] if is_initial else None
-
-
 def flow_frames(link: str, flow: Flow, data: bytes, segment: int) -> tuple[list[tuple[Record, Packet]], list[Damage]]:
     """The flow's frames in `data`, a segment from its start on, each with its record; and what could not be read.
 
     The bytes are searched at memory speed; only blocks with a hit are taken apart.
     """
-    hits = sorted(at for needle in _headers(flow) for at in _occurrences(data, needle))
+    hits = sorted(at for needle in headers_of(flow) for at in _occurrences(data, needle))
     found: list[tuple[Record, Packet]] = []
     damage: list[Damage] = []
     searched = 0
@@ -250,21 +218,15 @@ def flow_frames(link: str, flow: Flow, data: bytes, segment: int) -> tuple[list[
     return found, damage
 
 
-def opened_at(flow: Flow, frames: Sequence[Packet]) -> int | None:
-    """Which of a flow's frames opens its newest connection: the first of a row of retransmitted SYNs, say."""
-    openings = [opening(packet.data, flow) for packet in frames]
-    newest = next((mark for mark in reversed(openings) if mark is not None), None)
-    return None if newest is None else openings.index(newest)
-
-
 # ---------------------------------------------------------------- files
 
 
 class Spool:
-    """The tap's spool folder, read only."""
+    """The tap's spool folder, read only. With an `index` the search for a flow passes over segments without it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, index: FlowIndex | None = None) -> None:
         self._folder = folder
+        self._index = index
 
     def slice(self, link: str, visit: str, begin: Position, end: Position) -> Slice:
         """The slice of `visit` on `link`; the tap's answer to `end` has the positions. Raises OSError, ValueError."""
@@ -286,34 +248,46 @@ class Spool:
     def earlier(self, flow: Flow, part: Slice, limit: int = HISTORY_LIMIT) -> History:
         """The flow's frames on the slice's link before its first packet, back to the one that opens the connection.
 
-        Segments are read from the newest backwards, until the opening is found or `limit` bytes have been read.
+        Segments are searched from the newest backwards, until the opening is found or `limit` bytes have been searched.
         Raises OSError.
         """
         lead_in = [packet for packet in part.lead_in if belongs(packet.data, flow)]
-        start = opened_at(flow, lead_in)
+        start = opened_at(flow, (packet.data for packet in lead_in))
         if start is not None:
             return History(part.link, tuple(lead_in[start:]), True, ())
-        found: list[tuple[Record, Packet]] = []
-        damage: list[Damage] = []
-        read = 0
+        past = self._search(flow, part, limit)
+        reasons = [str(what) for what in past.damage]
+        if past.found:
+            last = self._header_at(part.link, part.begin) or past.found[-1][0].header
+            reasons += _losses_between(past.found[0][0].header, last)
+        if not past.start_seen:
+            reasons.insert(0, past.no_opening())
+        packets = (*(packet for _, packet in past.found), *lead_in)
+        return History(part.link, packets, past.start_seen, tuple(reasons))
+
+    def _search(self, flow: Flow, part: Slice, limit: int) -> _Past:
+        past = _Past()
         for segment in reversed([n for n in self._segments(part.link) if n <= part.begin.segment]):
-            if start is not None or read >= limit:
-                break
             stop = part.begin.offset if segment == part.begin.segment else None
-            data = self._read(part.link, segment, 0, stop)
-            read += len(data)
-            frames, damage[:0] = flow_frames(part.link, flow, data, segment)
-            start = opened_at(flow, [packet for _, packet in frames])
-            found[:0] = frames[start:]
-        reasons = [str(what) for what in damage]
-        if found:
-            last = self._header_at(part.link, part.begin) or found[-1][0].header
-            reasons += _losses_between(found[0][0].header, last)
-        if start is None:
-            reach = "that is the limit" if read >= limit else "this is all that the spool holds"
-            reasons.insert(0, f"no opening in {read} bytes before the slice: {reach}")
-        packets = (*(packet for _, packet in found), *lead_in)
-        return History(part.link, packets, start is not None, tuple(reasons))
+            size = self._index.size_without(part.link, segment, flow) if self._index else None
+            if size is not None:
+                past.passed_over += size if stop is None else stop
+                continue
+            past.limited = past.searched >= limit
+            if past.limited:
+                break
+            try:
+                data = self._read(part.link, segment, 0, stop)
+            except FileNotFoundError:
+                break  # the ring has come round since the folder was listed: older ones are gone, too
+            past.searched += len(data)
+            frames, past.damage[:0] = flow_frames(part.link, flow, data, segment)
+            start = opened_at(flow, (packet.data for _, packet in frames))
+            past.found[:0] = frames[start:]
+            if start is not None:
+                past.start_seen = True
+                break
+        return past
 
     def _parts(self, link: str, begin: Position, end: Position) -> Iterator[Record | Damage]:
         for segment in range(begin.segment, end.segment + 1):
@@ -342,6 +316,24 @@ class Spool:
         with segment_path(self._folder, link, segment).open("rb") as file:
             file.seek(start)
             return file.read(-1 if stop is None else stop - start)
+
+
+@dataclass(slots=True)
+class _Past:
+    """What a search back from a slice has come to. `passed_over` bytes hold no frame of the flow, by the index."""
+
+    found: list[tuple[Record, Packet]] = field(default_factory=list)
+    damage: list[Damage] = field(default_factory=list)
+    start_seen: bool = False
+    searched: int = 0
+    passed_over: int = 0
+    limited: bool = False
+
+    def no_opening(self) -> str:
+        """Why the start was not seen."""
+        of_them = f" ({self.searched} of them searched, in the others the connection has no frame)"
+        extent = f"{self.searched + self.passed_over} bytes before the slice{of_them if self.passed_over else ''}"
+        return f"no opening in {extent}: {'that is the limit' if self.limited else 'this is all that the spool holds'}"
 
 
 # ---------------------------------------------------------------- losses
@@ -381,24 +373,7 @@ def _losses_between(first: Header, last: Header) -> list[str]:
     )
 
 
-# ---------------------------------------------------------------- frames
-
-
-def _headers(flow: Flow) -> tuple[bytes, bytes]:
-    """Addresses and ports as the two directions' headers carry them: 12 bytes in a row when IP has no options.
-
-    Raises OSError for an address that is not dotted IPv4.
-    """
-    low, high = ((socket.inet_aton(end.address), (end.port or 0).to_bytes(2, "big")) for end in (flow.low, flow.high))
-    return low[0] + high[0] + low[1] + high[1], high[0] + low[0] + high[1] + low[1]
-
-
-def _ipv4_at(frame: bytes) -> int | None:
-    """Where the IPv4 header of an Ethernet frame starts, behind its VLAN tags if any."""
-    at = 12
-    while frame[at : at + 2] in _ETHER_VLAN:
-        at += 4
-    return at + 2 if frame[at : at + 2] == _ETHER_IPV4 else None
+# ---------------------------------------------------------------- search
 
 
 def _occurrences(data: bytes, needle: bytes) -> Iterator[int]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from observer import captures
 from observer.client_answer import client_report, with_more_urls
 from observer.dissecting import frames_of
+from observer.flow_index import FlowIndex
 from observer.journey import journey
 from observer.keylog import Secret
 from observer.keys import origin_secrets, parsed
@@ -23,7 +24,7 @@ from observer.slicing import Recording
 from observer.spool import Spool
 from observer.steps import Journey, Visit
 from observer.stopwatch import Phase, Stopwatch
-from observer.topology import Topology
+from observer.topology import LINKS, Topology
 from observer.tshark import WarmTshark
 
 SITE = "https://parseltongue.co.in/"
@@ -145,7 +146,8 @@ class Observer:
     def __init__(self, topology: Topology, places: Places) -> None:
         self._topology = topology
         self._places = places
-        self._spool = Spool(places.spool)
+        self._index = FlowIndex(places.spool, LINKS)
+        self._spool = Spool(places.spool, self._index)
         self._tshark = WarmTshark()
         self.names = Names()
 
@@ -163,6 +165,10 @@ class Observer:
 
     def warm_up(self) -> None:
         self._tshark.warm_up()
+
+    def keep_index(self) -> None:
+        """Keep the index of the spool's flows up to date, for ever: for a thread of its own."""
+        self._index.keep()
 
     def visit(self, request: VisitRequest) -> Done:
         """Perform `request` and write its folder.
