@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
@@ -29,6 +30,42 @@ def test_the_links_files_together_hold_the_journeys_frames(ordinary_visit: Visit
     counted = {link: frames_in(ordinary_visit, f"{link}.pcapng") for link in LINKS}
     assert sum(counted.values()) == frames_in(ordinary_visit, "journey.pcapng") == len(ordinary_visit.frames)
     assert counted == {link: len(ordinary_visit.on(link)) for link in LINKS}
+
+
+FLOWS_OF_THE_SPOOL = """
+import json
+from pathlib import Path
+from observer.belonging import belongs
+from observer.flow import Endpoint, sighting
+from observer.segment_flows import directions_in, may_hold
+from observer.spool import Record, packets_in, records_in
+
+told = {}
+for folder in Path("/spool").iterdir():
+    data = max(folder.iterdir(), key=lambda path: path.stat().st_size).read_bytes()
+    packets = [p for r in records_in(data, 0) if isinstance(r, Record) for p in packets_in(folder.name, r.block)]
+    seen = {found.flow for p in packets if (found := sighting(p.data)) and belongs(p.data, found.flow)}
+    directions = directions_in([data], most=len(data))
+    strangers = [flow._replace(low=Endpoint("203.0.113.1", flow.low.port)) for flow in seen]
+    told[folder.name] = {
+        "seen": len(seen),
+        "unknown": [flow for flow in seen if not may_hold(directions, flow)],
+        "strangers": [flow for flow in strangers if may_hold(directions, flow)],
+    }
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.usefixtures("ordinary_visit")
+def test_every_flow_in_the_kernels_blocks_is_one_that_the_observer_would_search_for(lab: Lab) -> None:
+    """Or it would pass over the segment that a connection was opened in."""
+    code, output = lab.container("observer").exec_run(["python3", "-c", FLOWS_OF_THE_SPOOL], workdir="/opt/lab")
+    assert code == 0, output.decode()
+    told = json.loads(output)
+    assert set(told) == set(LINKS)
+    for link in told.values():
+        assert link["seen"] > 0
+        assert (link["unknown"], link["strangers"]) == ([], [])
 
 
 def frames_in(visited: Visited, name: str) -> int:
