@@ -5,24 +5,30 @@ from __future__ import annotations
 import gzip
 import html
 import json
+import re
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from foreign_captures import FOREIGN
+from golden_visits import VISITS
 from observer.document import CAPTURE_SCHEMA_ID, capture_schema
 from observer.explain import Form, explain
 from observer.kept import ORDINARY, Bounds
 from observer.style import Style
 from observer.topology import NO_LAB
-from programs_here import needs_tshark
+from programs_here import needs
 
-pytestmark = needs_tshark
+pytestmark = needs("editcap", "tshark")
 
 GOLDEN = Path(__file__).parent.parent / "pcapng" / "golden"
+# What tshark lists of what it could not decrypt: TLS records with application data, one by one, and QUIC datagrams.
+RECORDS = ["-Y", "tls.app_data", "-e", "tls.app_data"]
+DATAGRAMS = ["-Y", "quic.connection.number && !quic.frame_type && !icmp", "-e", "frame.number"]
 
 
 def said(path: Path, form: Form, bounds: Bounds = ORDINARY) -> str:
@@ -86,6 +92,34 @@ def test_every_form_says_something_of_a_file_without_a_journey(form: Form, tmp_p
     found = said(arp, form)
     assert "no end mark" in found
     assert ('"journeys": []' if form is Form.JSON else "no journey to tell") in found
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "counted"),
+    [
+        (VISITS / "http1.1" / "home.pcapng", r"TLS 1\.3, application data, (\d+) records", RECORDS),
+        (VISITS / "http2" / "home.pcapng", r"TLS 1\.3, application data, (\d+) records", RECORDS),
+        (FOREIGN / "tls13-psk.pcapng", r"TLS 1\.3, application data, (\d+) records", RECORDS),
+        (FOREIGN / "tls12-ticket.pcapng", r"TLS 1\.2, application data, (\d+) records", RECORDS),
+        (VISITS / "http3" / "home.pcapng", r"QUIC, (\d+) datagrams", DATAGRAMS),
+        (FOREIGN / "quic-moved.pcapng", r"QUIC, (\d+) datagrams", DATAGRAMS),
+    ],
+    ids=lambda value: f"{value.parent.name}-{value.stem}" if isinstance(value, Path) else "",
+)
+def test_without_its_secrets_a_capture_is_told_as_closed(
+    path: Path, words: str, counted: list[str], tmp_path: Path
+) -> None:
+    assert "no keys" not in said(path, Form.LADDER)
+    closed = tmp_path / "closed.pcapng"
+    subprocess.run(["editcap", "--discard-all-secrets", path, closed], check=True, capture_output=True)
+    told = json.loads(said(closed, Form.JSON))["journeys"]
+    requests = [step for journey in told for step in journey["steps"] if step["name"] == "request"]
+    assert [step["status"] for step in requests] == ["unknown"] * len(told)
+    found = [re.search(rf"could not be decrypted on \w+: {words}, no keys$", step["summary"]) for step in requests]
+    assert found and all(found), requests
+    command = ["tshark", "-r", str(closed), "-T", "fields", *counted]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.replace(",", "\n").split()
+    assert sum(int(match[1]) for match in found if match) == len(listed)
 
 
 def test_a_stray_member_or_a_missing_one_breaks_the_schema() -> None:

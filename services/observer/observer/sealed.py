@@ -13,24 +13,25 @@ _TLS_1_2 = 0x0303
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """TLS records over TCP, or QUIC packets, that were not decrypted; `version` None where no ServerHello was seen."""
+    """TLS records over TCP that were not decrypted, or QUIC datagrams of which nothing was; `version` None where no
+    ServerHello was seen."""
 
     records: int
-    packets: int
+    datagrams: int
     version: int | None
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.packets)
+        return bool(self.records or self.datagrams)
 
     def __str__(self) -> str:
-        if self.packets:
-            return f"QUIC, {_counted(self.packets, 'packet')}, no keys"
+        if self.datagrams:
+            return f"QUIC, {_counted(self.datagrams, 'datagram')}, no keys"
         version = "TLS" if self.version is None else name_of(self.version, TLS_VERSIONS)
         return f"{version}, application data, {_counted(self.records, 'record')}, no keys"
 
 
 class Seal:
-    """Counts a connection's closed records and packets, frame by frame.
+    """Counts a connection's closed records and datagrams, frame by frame.
 
     TLS 1.3 hides what a record holds, so one whose inside is known was decrypted. Before, the header says it openly:
     there a sender's records are closed if its Finished, the first encrypted message, could not be read, and in a
@@ -40,14 +41,14 @@ class Seal:
     def __init__(self) -> None:
         self._version: int | None = None
         self._hidden = 0
-        self._packets = 0
+        self._datagrams = 0
         self._open = 0
         self._by_sender: dict[tuple[str, int], int] = {}
         self._read_finished: set[tuple[str, int]] = set()
 
     def add(self, frame: Frame) -> None:
         if frame.quic:
-            self._packets += not frame.quic.frame_types
+            self._datagrams += not frame.quic.frame_types
         if frame.http or frame.http2_frame_types:
             self._open += 1
         if not frame.tls or not frame.tcp:
@@ -78,7 +79,7 @@ class Seal:
             told = sum(n for sender, n in self._by_sender.items() if sender not in self._read_finished)
         else:
             told = 0
-        return Sealed(self._hidden + told, self._packets, self._version)
+        return Sealed(self._hidden + told, self._datagrams, self._version)
 
 
 def sealed(frames: Iterable[Frame]) -> Sealed:
