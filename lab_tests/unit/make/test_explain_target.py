@@ -15,7 +15,7 @@ pytestmark = needs("make")
 
 @pytest.fixture
 def ready(machine: Machine) -> Machine:
-    (machine.folder / "lab/a.pcap").write_bytes(b"")
+    (machine.folder / "lab/a.pcap").write_bytes(b"\n")
     machine.program("docker-build", "")
     (machine.folder / "lab/services/base/make/build-images.sh").write_text("")
     machine.docker_answers("run *", "told\n")
@@ -88,13 +88,32 @@ def test_a_page_that_could_not_be_told_leaves_what_was_there(ready: Machine) -> 
         (["HTML=there/is/none.html"], "there/is: there is no such folder to write none.html into"),
         (["HTML=services"], "services is a folder"),
         (["KEYS=none.log"], "none.log: there is no such file"),
+        (["KEYS=compose.yaml"], "compose.yaml: no key log: expected lines such as CLIENT_RANDOM"),
+        (["PCAP=services"], "services is a folder; name a file in it"),
+        (["PCAP=empty.pcap"], "empty.pcap is empty"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(ready: Machine, typed: list[str], complaint: str) -> None:
+    (ready.folder / "lab/empty.pcap").write_bytes(b"")
     outcome = explain(ready, "PCAP=a.pcap", *typed)
     assert outcome.status != 0
     assert complaint in outcome.errors[0]
     assert ready.docker_was_told() == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"CLIENT_RANDOM {'5f' * 32} {'9a' * 48}",
+        f"CLIENT_HANDSHAKE_TRAFFIC_SECRET {'5F' * 32} {'9A' * 32}\r",
+        f"RSA {'5f' * 8} {'9a' * 48}",
+        f"RSA Session-ID:{'5f' * 32} Master-Key:{'9a' * 48}",
+    ],
+)
+def test_a_key_log_may_hold_any_kind_of_line(ready: Machine, line: str) -> None:
+    (ready.folder / "lab/a.keys").write_bytes(f"# a comment\nno key\n{line}\n".encode())
+    outcome = explain(ready, "PCAP=a.pcap", "KEYS=a.keys")
+    assert (outcome.status, asked(ready)) == (0, ["--keys", "/capture/session.keys"])
 
 
 def test_a_capture_is_needed(ready: Machine) -> None:

@@ -176,6 +176,27 @@ def test_a_visit_that_failed_is_not_blamed_on_the_lab(machine: Machine) -> None:
     assert (outcome.status, outcome.errors) == (2, ("visit: no such option",))
 
 
+def test_a_docker_that_does_not_answer_is_not_taken_for_a_lab_that_is_down(machine: Machine) -> None:
+    machine.interface("eightsteps-ctrl")
+    for command in ("exec *", "info *", "inspect *"):
+        machine.docker_answers(command, status=1)
+    for script in ("visit.sh", "fault.sh"):
+        outcome = machine.run(script)
+        assert outcome.status == 1
+        assert outcome.errors[-1].startswith("error: the Docker daemon does not answer: sudo systemctl start docker")
+
+
+@pytest.mark.parametrize(
+    ("script", "switch"), [("visit.sh", "VISIT_FRAMES"), ("visit.sh", "VISIT_FOLLOW"), ("show-logs.sh", "LOGS_FOLLOW")]
+)
+def test_a_switch_takes_no_word(machine: Machine, script: str, switch: str) -> None:
+    machine.interface("eightsteps-ctrl")
+    outcome = machine.run(script, **{switch: "yes"})
+    name = switch.partition("_")[2]
+    assert (outcome.status, outcome.errors) == (1, (f"error: {name}=yes: expected {name}=1, or leave it out",))
+    assert machine.docker_was_told() == []
+
+
 @pytest.mark.parametrize("said", ["drop every SYN to balancer; delay 25 ms each way", 'replace "a;b" by "c$d"', "none"])
 def test_a_fault_is_passed_as_said(machine: Machine, said: str) -> None:
     machine.interface("eightsteps-ctrl")

@@ -6,12 +6,16 @@ set -eu
 
 [ -n "${EXPLAIN_PCAP:-}" ] || fail "which capture? say make explain PCAP=file [KEYS=file]"
 for file in "$EXPLAIN_PCAP" ${EXPLAIN_KEYS:+"$EXPLAIN_KEYS"}; do
+    [ ! -d "$file" ] || fail "$file is a folder; name a file in it"
     [ -f "$file" ] || fail "$file: there is no such file"
     [ -r "$file" ] || fail "$file: $(id -un) may not read it"
+    [ -s "$file" ] || fail "$file is empty"
 done
-for flag in "FRAMES=${EXPLAIN_FRAMES:-}" "JSON=${EXPLAIN_JSON:-}" "ASCII=${EXPLAIN_ASCII:-}"; do
-    case ${flag#*=} in '' | 0 | 1) ;; *) fail "$flag: expected ${flag%%=*}=1, or leave it out" ;; esac
-done
+if [ -n "${EXPLAIN_KEYS:-}" ]; then
+    LC_ALL=C grep -aqE '^[A-Z0-9_]+ ([^ ]*:)?[0-9A-Fa-f]{16,} ([^ ]*:)?[0-9A-Fa-f]{32,}[[:space:]]*$' "$EXPLAIN_KEYS" \
+        || fail "$EXPLAIN_KEYS: no key log: expected lines such as CLIENT_RANDOM 5f.. 9a.. (what SSLKEYLOGFILE names), found none"
+fi
+only_switches "FRAMES=${EXPLAIN_FRAMES:-}" "JSON=${EXPLAIN_JSON:-}" "ASCII=${EXPLAIN_ASCII:-}"
 [ "${EXPLAIN_ASCII:-}" != 0 ] || EXPLAIN_ASCII=''
 form='' forms=0
 if [ "${EXPLAIN_FRAMES:-}" = 1 ]; then form=--frames forms=$((forms + 1)); fi

@@ -62,7 +62,7 @@ show_links() {
 ended_with() {
     case $1 in
         0 | 141) ;;   # 141: whoever looked has closed the window (SIGPIPE)
-        1) exit 1 ;;  # `live` or docker has said why
+        1) sh services/base/make/preflight.sh docker; exit 1 ;;  # `live` has said why, or Docker is gone
         *) fail "the stream of frames broke off: exit code $1" ;;
     esac
 }

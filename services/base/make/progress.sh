@@ -18,6 +18,13 @@ problem() { printf '%s%s\n' "$clear_line" "error: $*" >&2; }
 
 fail() { problem "$@"; exit 1; }
 
+# only_switches NAME=VALUE...: a switch is on, off or left out; any other word was meant for something else.
+only_switches() {
+    for switch in "$@"; do
+        case ${switch#*=} in '' | 0 | 1) ;; *) fail "$switch: expected ${switch%%=*}=1, or leave it out" ;; esac
+    done
+}
+
 now() { date +%s; }
 
 indented() { sed 's/^/    /'; }

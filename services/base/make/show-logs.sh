@@ -3,6 +3,7 @@
 set -eu
 . services/base/make/progress.sh
 
+only_switches "FOLLOW=${LOGS_FOLLOW:-}"
 sh services/base/make/preflight.sh docker
 set -- --tail 100
 [ "${LOGS_FOLLOW:-}" != 1 ] || set -- "$@" --follow

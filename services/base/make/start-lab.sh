@@ -4,6 +4,7 @@
 set -eu
 . services/base/make/progress.sh
 
+only_switches "MONITOR=${UP_MONITOR:-}"
 sh services/base/make/preflight.sh
 
 own="label=com.docker.compose.project=$LAB"

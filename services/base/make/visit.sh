@@ -1,13 +1,12 @@
 #!/bin/sh
 # `make visit`: one command in the observer, with nothing before it: this is what people wait for.
 set -eu
+. services/base/make/progress.sh
 
-not_up() {
-    echo "error: lab $LAB is not up: make up$(grep -qx "LAB=$LAB" .env || echo " LAB=$LAB LAB_NET=...")" >&2
-    exit 1
-}
+not_up() { fail "lab $LAB is not up: make up$(grep -qx "LAB=$LAB" .env || echo " LAB=$LAB LAB_NET=...")"; }
 
 [ -e "${SYS:-/sys}/class/net/$LAB-ctrl" ] || not_up
+only_switches "FRAMES=${VISIT_FRAMES:-}" "FOLLOW=${VISIT_FOLLOW:-}"
 
 set --
 [ -z "${VISIT_URL:-}" ] || set -- "$@" --url "$VISIT_URL"
@@ -41,6 +40,7 @@ status=0
 # shellcheck disable=SC2086 # empty or one word
 docker exec $terminal -e NO_COLOR "$LAB-observer" visit "$@" || status=$?
 if [ $status != 0 ] && [ "$(docker inspect --format '{{.State.Running}}' "$LAB-observer" 2>/dev/null)" != true ]; then
+    sh services/base/make/preflight.sh docker || exit 1
     not_up
 fi
 exit $status
