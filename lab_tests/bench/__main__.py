@@ -266,7 +266,7 @@ def slice_rows(bench: Bench) -> Iterator[Row]:
     yield Row(f"a visit out of {spool} of spool: its own connection, one opened 64 MiB before", told, goal, met)
     told = f"{far['median_ms']} ms (first call {far['first_ms']} ms)"
     met = far["complete"] and far["median_ms"] <= 200
-    yield Row(f"the same, its connection opened {found['far_mib']:,} MiB before", told, goal, met)
+    yield Row(f"the same, its connection opened {found['far_mib']:,} MiB before, idle since", told, goal, met)
     at_once, index = found["far_at_once"], found["index"]
     told = f"{at_once['median_ms']} ms"
     if not at_once["complete"]:
