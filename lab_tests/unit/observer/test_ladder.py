@@ -77,6 +77,16 @@ def test_an_incomplete_capture_is_said(http2_visit: Golden) -> None:
     assert "captured completely" not in text
 
 
+def test_links_with_the_same_holes_are_said_together(http2_visit: Golden) -> None:
+    told = http2_visit.journey()
+    reasons = {"edge": ("2 frames lost",)}
+    capture = tuple(
+        replace(link, complete=False, reasons=reasons.get(link.link, ("nobody counted",))) for link in told.capture
+    )
+    text = ladder(replace(told, capture=capture), Style(width=200))
+    assert "capture incomplete: home, internet, backend: nobody counted / edge: 2 frames lost\n" in text
+
+
 def test_a_failed_client_is_said(http2_visit: Golden) -> None:
     failed = replace(http2_visit.visit, exit_code=7, error="Failed to connect")
     assert "the client failed: Failed to connect" in ladder(replace(http2_visit, visit=failed).journey(), Style())

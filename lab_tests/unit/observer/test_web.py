@@ -19,10 +19,9 @@ class Failing:
 
     own_address = "10.0.0.1"
     topology = NO_LAB
-    captures = Path("/nonexistent")
 
-    def __init__(self, fault: Exception) -> None:
-        self._fault = fault
+    def __init__(self, fault: Exception, captures: Path = Path("/nonexistent")) -> None:
+        self._fault, self.captures = fault, captures
 
     def visit(self, _: object) -> None:
         raise self._fault
@@ -60,3 +59,18 @@ def test_a_request_that_cannot_be_read_is_refused_before_anything_is_done(reques
 def test_only_its_own_names_are_answered() -> None:
     assert client(LabError("")).get("/health", headers={"Host": "elsewhere.example"}).status_code == 403
     assert client(LabError("")).get("/health", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+
+
+def test_the_index_says_of_each_visit_what_was_visited_and_with_what(tmp_path: Path) -> None:
+    for name, ladder in (
+        ("20261126-000001.000", "http://a.test/  with curl, HTTP/2\n\n  step\n"),
+        ("20261126-000002.000", ""),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ladder.txt").write_text(ladder)
+    (tmp_path / "20261126-000003.000").mkdir()  # being written
+    app = create_app(cast(Observer, Failing(LabError(""), tmp_path)), "http://127.0.0.1")
+    page = app.test_client().get("/", headers={"Host": "127.0.0.1:8000"}).get_data(as_text=True)
+    assert page.index("20261126-000002.000") < page.index("20261126-000001.000")
+    assert "<td>http://a.test/  with curl, HTTP/2</td>" in page
+    assert "20261126-000003.000" not in page

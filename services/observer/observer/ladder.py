@@ -16,6 +16,7 @@ from observer.steps import (
     Status,
     Step,
     StepName,
+    why_incomplete,
 )
 from observer.style import BOLD, DIM, GREEN, RED, YELLOW, Style, headings, milliseconds
 from observer.topology import LINKS
@@ -163,7 +164,7 @@ def _capture_lines(journey: Journey, style: Style) -> list[str]:
     if journey.complete:
         whole = style.wrapped(f"captured completely: {counts} frames, none dropped", used=2)
         return [style.paint(f"  {part}", DIM) for part in whole]
-    bad = [f"{link.link}: {'; '.join(link.reasons)}" for link in journey.capture if not link.complete]
+    bad = why_incomplete(journey.capture)
     return [style.paint(f"  {part}", RED) for part in style.wrapped(f"capture incomplete: {' / '.join(bad)}", used=2)]
 
 

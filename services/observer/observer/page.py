@@ -91,7 +91,9 @@ thead .bar { height: 14px; } .bar text { fill: var(--faint); } .bar line { strok
 .mark1 { --mark: var(--paint); stroke: var(--mark); } .mark2 { --mark: var(--ink); stroke: var(--mark); }
 .steps dl { margin: .4rem 0 0; display: grid; gap: .1rem; font-size: .85rem; }
 .steps dl div { display: grid; grid-template-columns: 9rem 1fr; gap: .6rem; } .steps dd { margin: 0; }
-.steps dl dl { margin: 0; } .steps ul { margin: 0; padding: 0; list-style: none; font-size: .85rem; }
+.steps tbody th { overflow-wrap: normal; } .steps dl dl { margin: 0; } .steps dl dl div { display: block; }
+.steps dl dl dt { display: inline; margin-right: .6rem; } .steps dl dl dd { display: inline; }
+.steps ul { margin: 0; padding: 0; list-style: none; font-size: .85rem; }
 .steps td:last-child { width: 34%; } .steps thead th:first-child { width: 9rem; }
 .seen { color: var(--good); } .absent { color: var(--faint); } .unknown { color: var(--bad); }
 @media (max-width: 60rem) { section { overflow-x: auto; } .ladder { min-width: 58rem; }

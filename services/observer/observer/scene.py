@@ -10,7 +10,7 @@ from observer.connections import Connection, connections
 from observer.exchanges import Exchange, JoinedBy, all_exchanges, behind_balancer, on_every_link
 from observer.messages import Frame
 from observer.sealed import Sealed, sealed
-from observer.steps import Evidence, Facts, LinkCapture, Occasion, Status, Step, StepName, Visit
+from observer.steps import Evidence, Facts, LinkCapture, Occasion, Status, Step, StepName, Visit, why_incomplete
 from observer.topology import Topology
 
 _INSIDE_TLS = (StepName.REQUEST, StepName.PROCESSING, StepName.RESPONSE, StepName.KEPT_OPEN)
@@ -90,13 +90,9 @@ class Scene:
         links = None if anywhere else (self.own_link,)
         if self.is_complete(links):
             return self.not_done(name, why)
-        incomplete = [
-            f"{link.link}: {'; '.join(link.reasons)}"
-            for link in self.capture
-            if not link.complete and (links is None or link.link in links)
-        ]
+        incomplete = why_incomplete(link for link in self.capture if links is None or link.link in links)
         return self.unknown(
-            name, f"not seen, and the capture is incomplete ({', '.join(incomplete) or 'there is none'})"
+            name, f"not seen, and the capture is incomplete ({' / '.join(incomplete) or 'there is none'})"
         )
 
     def unknown(self, name: StepName, why: str) -> Step:

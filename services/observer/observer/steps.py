@@ -5,6 +5,7 @@ Times are integer nanoseconds: `start_ns` since Enter, durations as they are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -238,6 +239,15 @@ class LinkCapture:
     reasons: tuple[str, ...] = ()
     begin_ns: int | None = None
     end_ns: int | None = None
+
+
+def why_incomplete(capture: Iterable[LinkCapture]) -> list[str]:
+    """The links that were not captured completely, and why: those with the same reasons together."""
+    links: dict[tuple[str, ...], list[str]] = {}
+    for link in capture:
+        if not link.complete:
+            links.setdefault(link.reasons, []).append(link.link)
+    return [f"{', '.join(names)}: {'; '.join(reasons)}" for reasons, names in links.items()]
 
 
 class Fate(Enum):

@@ -161,7 +161,7 @@ def _compared(compared: Compared, style: Style, public_url: str) -> dict[str, An
 def _add_pages(app: Flask, captures: Path) -> None:
     @app.get("/")
     def index() -> str:
-        return render_template("index.html", visits=_visits(captures))
+        return render_template("index.html", visits=[(name, _title(captures / name)) for name in _visits(captures)])
 
     @app.get("/visits/<name>/")
     def one(name: str) -> str:
@@ -178,6 +178,12 @@ def _folder(captures: Path, name: str) -> Path:
     if name not in _visits(captures):
         abort(404)
     return captures / name
+
+
+def _title(folder: Path) -> str:
+    """What was visited, and with what: the ladder's first line."""
+    with (folder / "ladder.txt").open(encoding="utf-8") as ladder_text:
+        return ladder_text.readline().strip()
 
 
 def _visits(captures: Path) -> list[str]:
