@@ -210,3 +210,12 @@ def test_faults_are_shown_when_none_is_asked_for(machine: Machine) -> None:
     machine.docker_answers("exec *", "no fault in force\n")
     assert make(machine, "fault") == "no fault in force\n"
     assert machine.docker_was_told()[-1] == "exec eightsteps-isp fault"
+
+
+def test_a_host_that_wrote_nothing_is_said_to_have_written_nothing(machine: Machine) -> None:
+    machine.docker_answers("ps -a *", "eightsteps-resolver\n")
+    machine.docker_answers("logs *")
+    assert make(machine, "logs", "HOST=resolver") == "resolver has written nothing\n"
+    machine.docker_answers("logs *", "a line\n")
+    assert make(machine, "logs", "HOST=resolver") == "a line\n"
+    assert machine.docker_was_told()[-1] == "logs --tail 100 eightsteps-resolver"

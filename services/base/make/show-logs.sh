@@ -12,6 +12,11 @@ if [ -z "${LOGS_HOST:-}" ]; then
 fi
 hosts=$(docker ps -a --filter "label=com.docker.compose.project=$LAB" --format '{{.Names}}' | sed "s/^$LAB-//" | sort | tr '\n' ' ')
 case " $hosts" in
-    *" $LOGS_HOST "*) exec docker logs "$@" "$LAB-$LOGS_HOST" ;;
+    *" $LOGS_HOST "*) ;;
     *) fail "no host $LOGS_HOST in lab $LAB; there are: ${hosts:-none (make up)}" ;;
 esac
+if [ "${LOGS_FOLLOW:-}" != 1 ] && [ -z "$(docker logs --tail 1 "$LAB-$LOGS_HOST" 2>&1)" ]; then
+    say "$LOGS_HOST has written nothing"
+    exit 0
+fi
+exec docker logs "$@" "$LAB-$LOGS_HOST"
