@@ -60,7 +60,7 @@ def json_of_foreign(name: str) -> str:
     kept, oddities, end = Kept(Bounds()), Oddities(), ending(FOREIGN / f"{name}.pcapng")
     read_into(kept, oddities, foreign(name))
     stories, others = told(kept, NO_LAB, end)
-    whole = summary(f"{name}.pcapng", kept, oddities, end, others, NO_LAB.name)
+    whole = summary(f"{name}.pcapng", kept, tuple(oddities.told()), end, others, NO_LAB.name)
     return document.capture_json(whole, (story.journey for story in stories), NO_LAB)
 
 

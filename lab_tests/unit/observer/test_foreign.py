@@ -168,7 +168,7 @@ def test_a_certificate_refused_over_quic_is_told_with_its_alert() -> None:
 
 def before_journeys(kept: Kept, oddities: Oddities, name: str = "tls13-psk") -> list[str]:
     end = ending(FOREIGN / f"{name}.pcapng")
-    return list(header(summary("a.pcapng", kept, oddities, end, [], NO_LAB.name)))
+    return list(header(summary("a.pcapng", kept, tuple(oddities.told()), end, [], NO_LAB.name)))
 
 
 def told_of(name: str) -> tuple[list[str], list[Journey]]:

@@ -26,6 +26,7 @@ from observer.ladder import ladder
 from observer.lookups import lookups_by
 from observer.messages import Frame
 from observer.oddities import Oddities
+from observer.pieces import Pieces
 from observer.report import page_of
 from observer.steps import Journey, LinkCapture, Visit
 from observer.style import Style
@@ -70,13 +71,14 @@ def explain(
         check_beginning(capture)
         with ThreadPoolExecutor(1) as pool:
             looking = pool.submit(ending, capture)
-            kept, oddities = Kept(bounds), Oddities()
-            read_into(kept, oddities, glimpse_file(capture, keys, kept.wants))
+            kept, oddities, pieces = Kept(bounds), Oddities(), Pieces(bounds.piece, bounds.carried)
+            read_into(kept, oddities, glimpse_file(capture, keys, kept.wants, pieces))
             end = looking.result()
     except NoCaptureError as fault:
         raise DissectionError(str(fault)) from fault
     stories, others = told(kept, topology, end)
-    whole = summary(capture.name, kept, oddities, end, others, topology.name)
+    remarks = (*oddities.told(), *pieces.remarks())
+    whole = summary(capture.name, kept, remarks, end, others, topology.name)
     if form is Form.HTML:
         yield page_of([(story.journey, story.frames) for story in stories], topology, whole)
     elif form is Form.JSON:

@@ -29,12 +29,17 @@ _OPENING = int(TcpFlags.SYN | TcpFlags.FIN | TcpFlags.RST)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that is kept: connections with their frames, frames in all, frames outside of connections, counts."""
+    """The most that is kept: connections with their frames, frames in all, frames outside of connections, counts.
+
+    And the most that one tshark reads: frames of a piece, and those of earlier ones with which it may begin.
+    """
 
     stories: int = 50
     frames: int = 50_000
     loose: int = 20_000
     counted: int = 1_000
+    piece: int = 200_000
+    carried: int = 50_000
 
     @staticmethod
     def none() -> Bounds:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from observer.capture_file import Ending
 from observer.connections import connections
 from observer.kept import Kept, Track
-from observer.oddities import Oddities
 from observer.style import milliseconds
 
 
@@ -28,16 +27,16 @@ class CaptureSummary:
 
 
 def summary(
-    file: str, kept: Kept, oddities: Oddities, end: Ending, others: Sequence[Track], name: Callable[[str], str]
+    file: str, kept: Kept, remarks: Sequence[str], end: Ending, others: Sequence[Track], name: Callable[[str], str]
 ) -> CaptureSummary:
-    """`others` are the connections that have no journey, `name` gives the name that an address goes by."""
+    """`remarks` are what was unusual, `others` the connections that have no journey; `name` names an address."""
     links = ", ".join(f"{link} {number:,}" for link, number in kept.per_link.items())
     return CaptureSummary(
         file,
         kept.total,
         len(kept.tracks),
         f"{kept.total:,} frames ({links or 'none'}), {len(kept.tracks):,} connections",
-        (*_end(end), *oddities.told(), *_unfinished(kept), *_bounds(kept)),
+        (*_end(end), *remarks, *_unfinished(kept), *_bounds(kept)),
         tuple(line_of(track, name) for track in others),
     )
 

@@ -1,20 +1,28 @@
 """tshark, the dissector: what it prints is what our user sees in Wireshark, and all that a verdict rests on.
 
 tshark takes 200 ms to start and a few to read a visit, so three are kept started, waiting for their input; each
-reads one capture and ends. A capture of any size goes through the same command, only without the wait.
+reads one capture and ends. A capture of any size goes through the same command, only without the wait; a long one
+piece by piece, because tshark keeps some kilobytes of every packet that it has read.
 """
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
+from observer.capture_file import unpacked
+from observer.cutting import Cutter
 from observer.dissect import AGGREGATOR, FIELDS, DissectionError, Glimpse, Wanted, frames, frames_and_glimpses
 from observer.messages import Frame
+from observer.pieces import Pieces
 
 _COMMAND = [
     "tshark",
@@ -91,28 +99,64 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def dissect_file(path: Path, keys: Path | None) -> Iterator[Frame]:
-    """Dissect a capture file of any size, frame by frame, in bounded memory.
+    """Dissect a capture file in one piece, frame by frame: tshark's memory grows with it.
 
     Raises:
         DissectionError: tshark could not read the file to its end.
     """
-    return _of_file(path, keys, frames)
+    return _output(command_of(str(path)), keys, frames)
 
 
-def glimpse_file(path: Path, keys: Path | None, wanted: Wanted) -> Iterator[Frame | Glimpse]:
-    """The same, but only a glimpse of most frames of connections that are not `wanted`."""
-    return _of_file(path, keys, lambda lines: frames_and_glimpses(lines, wanted))
+def glimpse_file(path: Path, keys: Path | None, wanted: Wanted, pieces: Pieces) -> Iterator[Frame | Glimpse]:
+    """Dissect a capture file of any size in bounded memory, piece by piece; only a glimpse of most frames of
+    connections that are not `wanted`.
+
+    Raises:
+        DissectionError: tshark could not read the file to its end.
+        NoCaptureError: the file is damaged gzip data.
+    """
+
+    def read(lines: Iterable[str]) -> Iterator[Frame | Glimpse]:
+        return frames_and_glimpses(lines, wanted, pieces.number)
+
+    yield from _output([*command_of(str(path)), "-c", str(pieces.size)], keys, read)
+    if pieces.told < pieces.size:
+        return
+    with unpacked(path) as file:
+        cutter = Cutter(file, pieces.size)
+        while cutter.more:
+            pieces.turn()
+            spans, packets = cutter.piece(pieces.carried)
+            yield from _output(command_of("-"), keys, read, partial(cutter.copy, spans))
+            if pieces.told != packets:
+                raise DissectionError(f"tshark: told {pieces.told} frames of {packets} packets in the file")
 
 
-def _of_file(path: Path, keys: Path | None, read: Callable[[Iterable[str]], Iterator[_Read]]) -> Iterator[_Read]:
-    command = [*command_of(str(path)), *(["-o", f"tls.keylog_file:{keys}"] if keys else [])]
+def _output(
+    command: list[str],
+    keys: Path | None,
+    read: Callable[[Iterable[str]], Iterator[_Read]],
+    feed: Callable[[IO[bytes]], None] | None = None,
+) -> Iterator[_Read]:
+    """What `read` makes of tshark's output, line by line; `feed` writes its input, if it does not read a file."""
+    command = [*command, *(["-o", f"tls.keylog_file:{keys}"] if keys else [])]
+    stdin = subprocess.DEVNULL if feed is None else subprocess.PIPE
     # Its complaints go to a file: a pipe that nobody empties while lines are read stops tshark when it is full.
-    with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+    with tempfile.TemporaryFile() as errors, ThreadPoolExecutor(1) as pool:
+        with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors) as process:
             assert process.stdout is not None
-            yield from read(process.stdout)
+            fed = pool.submit(_fill, process.stdin, feed) if feed and process.stdin else None
+            with io.TextIOWrapper(process.stdout) as lines:
+                yield from read(lines)
+            if fed:
+                fed.result()
         errors.seek(0)
         _check(process.returncode, errors.read())
+
+
+def _fill(pipe: IO[bytes], feed: Callable[[IO[bytes]], None]) -> None:
+    with suppress(BrokenPipeError), pipe:  # tshark says why it stopped reading
+        feed(pipe)
 
 
 def _check(returncode: int, errors: bytes) -> None:

@@ -28,14 +28,17 @@ def frames(lines: Iterable[str]) -> Iterator[Frame]:
 _Read = TypeVar("_Read")
 
 
-def each_line(lines: Iterable[str], read: Callable[[list[str]], _Read]) -> Iterator[_Read]:
-    """What `read` makes of each line's fields. Raises DissectionError as `frames` does."""
+def each_line(
+    lines: Iterable[str], read: Callable[[list[str]], _Read], is_new: Callable[[list[str]], bool] = lambda _: True
+) -> Iterator[_Read]:
+    """What `read` makes of each line's fields; only of those that `is_new`. Raises DissectionError as `frames` does."""
     for position, line in enumerate(lines, start=1):
         values = line.rstrip("\n").split(SEPARATOR)
         if len(values) != len(FIELDS):
             raise DissectionError(f"tshark line {position}: expected {len(FIELDS)} fields, found {len(values)}")
         try:
-            yield read(values)
+            if is_new(values):
+                yield read(values)
         except (ValueError, IndexError) as fault:
             raise DissectionError(f"tshark line {position}, frame {values[0]}: {fault}") from fault
 

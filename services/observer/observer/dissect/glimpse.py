@@ -64,9 +64,13 @@ class Glimpse(NamedTuple):
 Wanted = Callable[[str, int], bool]
 
 
-def frames_and_glimpses(lines: Iterable[str], wanted: Wanted) -> Iterator[Frame | Glimpse]:
+def frames_and_glimpses(
+    lines: Iterable[str], wanted: Wanted, is_new: Callable[[list[str]], bool] = lambda _: True
+) -> Iterator[Frame | Glimpse]:
     """Type every line of `tshark -T fields` output, but of TCP connections that are not `wanted` (by link and stream)
     only what cannot be told from a glimpse.
+
+    `is_new` sees every line's fields first, and may change them: of a file read in pieces, some lines were told before.
 
     Raises:
         DissectionError: a line with another number of fields, or a field that cannot be read.
@@ -76,7 +80,7 @@ def frames_and_glimpses(lines: Iterable[str], wanted: Wanted) -> Iterator[Frame 
         seen = _glimpse(values, wanted) if values[_STREAM] else None
         return frame(Fields(values)) if seen is None else seen
 
-    return each_line(lines, read)
+    return each_line(lines, read, is_new)
 
 
 def _glimpse(values: list[str], wanted: Wanted) -> Glimpse | None:
