@@ -249,11 +249,11 @@ def explain_rows(bench: Bench) -> Iterator[Row]:
     scaled = f"scaled from {found['pyshark_packets']:,} packets"
     told = f"{found['of_pyshark']:.3f} ({found['explain_s']} against {found['pyshark_s']} s, {scaled})"
     yield Row(f"explain, {packets}: time / pyshark's", told, "at most 0.1", found["of_pyshark"] <= 0.1)
-    told = f"{found['own_mib']} and {found['many_own_mib']} MiB"
     sizes = f"{found['packets']:,} and {found['many_packets']:,} packets"
-    met = found["many_own_mib"] <= 1.25 * found["own_mib"]
-    yield Row(f"explain's own memory, {sizes}", told, "bounded: at most a quarter more", met)
-    yield Row(f"its tshark's memory, {sizes}", f"{found['tshark_mib']} and {found['many_tshark_mib']} MiB", "", None)
+    for whose, name in (("explain's own", "own"), ("its tshark's", "tshark")):
+        small, large = found[f"{name}_mib"], found[f"many_{name}_mib"]
+        bounded, goal = large <= 1.25 * small, "bounded: at most a quarter more"
+        yield Row(f"{whose} memory, {sizes}", f"{small} and {large} MiB", goal, bounded)
 
 
 def slice_rows(bench: Bench) -> Iterator[Row]:
