@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address
 
 import pytest
@@ -49,9 +50,19 @@ def test_without_the_labs_variables_there_is_no_lab(missing: str) -> None:
         place({name: value for name, value in LAB.items() if name != missing})
 
 
-def test_a_host_with_a_way_out_is_refused() -> None:
-    with pytest.raises(OutsideTheLab, match=r"has a default route \(eth0\)"):
-        check_no_way_out(HEADINGS + LINK + WAY_OUT, [IPv4Address("10.77.2.1")], HERE)
+@pytest.mark.parametrize(
+    ("route", "to"),
+    [
+        (WAY_OUT, "0.0.0.0/0 (eth0)"),
+        (WAY_OUT.replace("\t00000000\t0\t", "\t00000080\t0\t"), "0.0.0.0/1 (eth0)"),
+        (LINK.replace("00024D0A", "00024E0A"), "10.78.2.0/24 (eth1)"),
+        (LINK.replace("00FFFFFF", "000000FF").replace("00024D0A", "0000000A"), "10.0.0.0/8 (eth1)"),
+    ],
+    ids=["default", "half-of-all", "another-network", "wider-than-the-lab"],
+)
+def test_a_host_with_a_way_out_is_refused(route: str, to: str) -> None:
+    with pytest.raises(OutsideTheLab, match=re.escape(f"has a route to {to}")):
+        check_no_way_out(HEADINGS + LINK + route, [IPv4Address("10.77.2.1")], HERE)
 
 
 def test_a_host_that_is_not_the_isp_is_refused() -> None:
@@ -77,6 +88,7 @@ def test_what_is_ordered_is_written_the_same(order: Order) -> None:
         ({"attacks": [{"kind": "strip", "more": 1}]}, r"attacks\[0\]"),
         ({"attacks": [{"kind": "forge", "names": {}}]}, r"attacks\[0\]"),
         ({"attacks": [{"kind": "forge", "names": {"a.in": "8.8.8.8"}}]}, "8.8.8.8 lies outside the lab"),
+        ({"attacks": [{"kind": "forge", "names": {"a.in": "10.77.2.254"}}]}, "this machine's own address"),
         ({"attacks": [{"kind": "forge", "names": {"a.in": 7}}]}, "expected an IPv4 address"),
         ({"attacks": [{"kind": "strip"}, {"kind": "impostor", "scheme": "http"}]}, "same traffic"),
         ({"attacks": [{"kind": "strip"}, {"kind": "strip"}]}, "same traffic"),

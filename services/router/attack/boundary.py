@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
@@ -9,7 +10,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from hostkit.agent import BadRequest
 
 _PRIVATE = tuple(IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))  # RFC 1918
-_DEFAULT = "00000000"  # destination and mask of a default route in /proc/net/route
+_GATEWAY = 254  # the last byte of the machine's own address on each of the lab's networks, as in compose.yaml
 
 
 class OutsideTheLab(BadRequest):
@@ -50,21 +51,29 @@ def place(environment: Mapping[str, str]) -> Place:
 
 
 def check_inside(address: IPv4Address, lab: IPv4Network) -> None:
-    """Raises OutsideTheLab for an address that is not the lab's."""
+    """Raises OutsideTheLab for an address that is not the lab's, or is the machine's that the lab runs on."""
     if address not in lab:
         raise OutsideTheLab(f"attacks: {address} lies outside the lab, {lab}")
+    if address.packed[3] == _GATEWAY:
+        raise OutsideTheLab(f"attacks: {address} is this machine's own address: it is not in the lab")
 
 
 def check_no_way_out(routes: str, own: Collection[IPv4Address], there: Place) -> None:
-    """Raises OutsideTheLab unless this host is the isp and has no default route (`routes`: /proc/net/route)."""
+    """Raises OutsideTheLab unless this host is the isp and all its routes end in the lab (`routes`: /proc/net/route)."""
     if there.internet not in own:
         raise OutsideTheLab(f"attacks: this host is not {there.internet}: it is not the lab's isp")
     for line in routes.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 7 and fields[1] == fields[7] == _DEFAULT:
+        interface, destination, *_, mask = line.split()[:8]
+        network = IPv4Network((_route_address(destination), str(_route_address(mask))))
+        if not network.subnet_of(there.lab):
             raise OutsideTheLab(
-                f"attacks: this host has a default route ({fields[0]}): it is not in a lab without a way out"
+                f"attacks: this host has a route to {network} ({interface}): it is not in a lab without a way out"
             )
+
+
+def _route_address(text: str) -> IPv4Address:
+    """An address as the kernel writes it there: the bytes of a word in the machine's own order, as hexadecimal digits."""
+    return IPv4Address(int(text, 16).to_bytes(4, sys.byteorder))
 
 
 def read_address(text: object, where: str, lab: IPv4Network) -> IPv4Address:
