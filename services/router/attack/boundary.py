@@ -59,7 +59,7 @@ def check_inside(address: IPv4Address, lab: IPv4Network) -> None:
 
 
 def check_no_way_out(routes: str, own: Collection[IPv4Address], there: Place) -> None:
-    """Raises OutsideTheLab unless this host is the isp and all its routes end in the lab (`routes`: /proc/net/route)."""
+    """Raises OutsideTheLab unless this host is the isp, and all its `routes` (/proc/net/route) end in the lab."""
     if there.internet not in own:
         raise OutsideTheLab(f"attacks: this host is not {there.internet}: it is not the lab's isp")
     for line in routes.splitlines()[1:]:
@@ -72,7 +72,7 @@ def check_no_way_out(routes: str, own: Collection[IPv4Address], there: Place) ->
 
 
 def _route_address(text: str) -> IPv4Address:
-    """An address as the kernel writes it there: the bytes of a word in the machine's own order, as hexadecimal digits."""
+    """An address as the kernel writes it there: a word in the machine's own byte order, in hexadecimal digits."""
     return IPv4Address(int(text, 16).to_bytes(4, sys.byteorder))
 
 
