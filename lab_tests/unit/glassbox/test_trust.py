@@ -61,3 +61,19 @@ def test_what_is_no_certificate_is_a_bad_one(made: dict[str, Identity]) -> None:
     with pytest.raises(TlsFault) as refusal:
         chain_check(roots(made), SITE, NOW)((b"no certificate",))
     assert refusal.value.alert == AlertDescription.BAD_CERTIFICATE
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # cryptography will refuse those, too, one day
+@pytest.mark.parametrize("row", ["site", "self-signed"])
+def test_whichever_byte_of_a_certificate_is_damaged_the_refusal_is_an_alert(
+    made: dict[str, Identity], row: str
+) -> None:
+    """Some parts of a certificate are read only when they are looked at, and then raise what they like."""
+    leaf, *others = chain(made[row])
+    check = chain_check([*roots(made), made["self-signed"].certificate], f"{row}.{SITE}", NOW)
+    for at in range(len(leaf)):
+        for mask in (0x01, 0x0F, 0x80):
+            damaged = bytearray(leaf)
+            damaged[at] ^= mask
+            with pytest.raises(TlsFault, match=r"^Certificate: "):
+                check((bytes(damaged), *others))

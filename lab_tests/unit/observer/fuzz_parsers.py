@@ -9,11 +9,9 @@ down. `CORPUS` is a folder of inputs to begin with, where those that reach new c
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
 import atheris
+
+from fuzzing import run
 
 with atheris.instrument_imports(include=["observer", "hostkit"]):
     import io
@@ -73,6 +71,7 @@ def _lines(data: bytes) -> list[str]:
     return data.decode("utf-8", errors="replace").split("\n")
 
 
+@atheris.instrument_func  # type: ignore[untyped-decorator]
 def planted(data: bytes) -> None:
     """A defect four branches deep: that it is found shows that coverage guides the search."""
     if data[:1] == b"e" and data[1:2] == b"i" and data[2:3] == b"g" and data[3:4] == b"h":
@@ -81,25 +80,7 @@ def planted(data: bytes) -> None:
 
 REFUSALS = (PcapngError, NoCaptureError, FormatError, KeyLogError, DissectionError)
 _TARGETS = (pcapng, pcapng_packets, capture_file, capture_blocks, spool, keylog, flow, dissect, glimpse, planted)
-PARSERS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in _TARGETS}
-
-
-def main() -> None:
-    name, corpus, *options = sys.argv[1:]
-    parser = PARSERS[name]
-    if name == "planted":
-        parser = atheris.instrument_func(parser)
-
-    def one(data: bytes) -> None:
-        try:
-            parser(data)
-        except REFUSALS:
-            return
-
-    Path(corpus).mkdir(exist_ok=True)
-    atheris.Setup([sys.argv[0], corpus, *options], one)
-    atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    main()
+    run({target.__name__: target for target in _TARGETS}, REFUSALS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.x509 import load_der_x509_certificate
 
 from glassbox.alerts import AlertDescription, TlsFault
 from glassbox.keyschedule.hashes import Hash
@@ -63,6 +63,10 @@ _FORBIDDEN_IN_1_3 = (
 )
 
 
+MALFORMED = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What cryptography raises for bytes that are no certificate. Some parts are read only when somebody asks for them."""
+
+
 def certificate_verify_content(transcript_hash: bytes, *, by_server: bool = True) -> bytes:
     """What CertificateVerify signs (RFC 8446, 4.4.3)."""
     who = b"server" if by_server else b"client"
@@ -72,10 +76,10 @@ def certificate_verify_content(transcript_hash: bytes, *, by_server: bool = True
 def public_key(certificate: bytes) -> PublicKey:
     """The key in a certificate (DER). Raises TlsFault(bad_certificate, unsupported_certificate)."""
     try:
-        key = load_der_x509_certificate(certificate).public_key()
+        key = x509.load_der_x509_certificate(certificate).public_key()
     except UnsupportedAlgorithm as fault:
         raise TlsFault(AlertDescription.UNSUPPORTED_CERTIFICATE, f"Certificate: {fault}") from fault
-    except ValueError as fault:
+    except MALFORMED as fault:
         raise TlsFault(AlertDescription.BAD_CERTIFICATE, f"Certificate: {fault}") from fault
     if not isinstance(key, PublicKey):
         raise TlsFault(AlertDescription.UNSUPPORTED_CERTIFICATE, f"Certificate: a key of {type(key).__name__}")

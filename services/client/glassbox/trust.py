@@ -16,6 +16,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from glassbox.alerts import AlertDescription, TlsFault
 from glassbox.handshake import ChainCheck
+from glassbox.signatures import MALFORMED
 
 _LONGEST_PATH = 10
 
@@ -27,12 +28,12 @@ def chain_check(roots: Sequence[x509.Certificate], name: str, now: datetime) -> 
     def check(chain: tuple[bytes, ...]) -> None:
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in chain]
-        except ValueError as fault:
+            try:
+                verifier.verify(certificates[0], certificates[1:])
+            except VerificationError as fault:
+                raise TlsFault(_alert(certificates, roots, now), f"Certificate: {_first_line(fault)}") from fault
+        except MALFORMED as fault:
             raise TlsFault(AlertDescription.BAD_CERTIFICATE, f"Certificate: {fault}") from fault
-        try:
-            verifier.verify(certificates[0], certificates[1:])
-        except VerificationError as fault:
-            raise TlsFault(_alert(certificates, roots, now), f"Certificate: {_first_line(fault)}") from fault
 
     return check
 
