@@ -25,6 +25,7 @@
 ##   make explain PCAP=a.pcap HTML=page.html
 ##                                    as a page; or FRAMES=1 every frame, JSON=1 for programs; ASCII=1 plain characters
 ##   make test ARGS='-k dns'          run the tests on the running lab (starts it); ARGS= options of pytest
+##   make test ARGS='--shuffle=7'     in the random order that this number gives; --reverse: the last test first
 ##   make claims                      test every claim; print id, verdict, test and evidence (frames, files)
 ##   make claim ID=E2                 test one claim: what was asked and seen, on which frames, where to look in Wireshark
 ##   make bench                       measure the lab against its goals
