@@ -131,41 +131,20 @@ def test_a_tcp_connection_breaks_when_its_client_moves(lab: Lab, experiment: Exp
     experiment.asked(f"/bytes/1000 over TCP, then the connection's state moved to another {change}, and asked again")
     assert (said["first"], said["second"]) == (200, None)
 
-    own = [c for c in recording.opened("home") if c.transport is Transport.TCP]
-    old = next(c for c in own if c.client_hello)
-    new = next(c for c in own if c is not old and c.server == old.server)
+    old, new = parts(recording)
     assert (old.client.address != new.client.address) == (change == "address")
-    last = [f for f in old.frames if old.from_client(f) and f.tcp][-1]
-    first = next(f for f in new.frames if f.tcp and f.tcp.length)
-    assert last.tcp and first.tcp
-    assert not any(f.tcp and f.tcp.flags & TcpFlags.SYN for f in new.frames)
-    assert first.tcp.sequence_number == last.tcp.sequence_number + last.tcp.length
-    answer = [f.tcp for f in old.frames if old.from_server(f) and f.tcp and f.tcp.length][-1]
-    assert first.tcp.acknowledgment_number == answer.sequence_number + answer.length
     experiment.saw(
         f"the next segment of the same connection, by its sequence and acknowledgment numbers, comes from {new.client} "
         f"instead of {old.client}",
         recording,
-        [last, first],
+        continuation(old, new),
     )
-    balancer = lab.topology.address("balancer", "edge")
-    # Its number is the same on every link, its sender is not: both NATs put their own end in.
-    moved = {
-        f.link: sender(f)
-        for f in recording.frames
-        if f.tcp and f.tcp.length and f.tcp.sequence_number == first.tcp.sequence_number and f.destination == balancer
-    }
-    assert moved["home"] == new.client
-    to_moved = [f for f in recording.frames if f.tcp and f.source == balancer and receiver(f) == moved.get(f.link)]
-    resets = [f for f in to_moved if f.tcp and f.tcp.flags & TcpFlags.RST]
-    assert resets == to_moved, "the balancer said something else to the new end"
-    assert {f.link for f in resets} == {"edge", "internet", "home"}
     assert len(exchanges(old)) == 1 and not exchanges(new)
     experiment.saw(
         "the balancer knows no connection with that end and answers RST: a TCP connection is its two addresses and two "
         "ports (RFC 9293, section 3.10.7.1)",
         recording,
-        resets,
+        resets(lab, recording, new),
     )
     assert (stayed["first"], stayed["second"]) == (200, 200)
     # Not the one before it, whose server may still be sending again what nobody acknowledges any more.
@@ -177,6 +156,46 @@ def test_a_tcp_connection_breaks_when_its_client_moves(lab: Lab, experiment: Exp
         untouched,
         [answered[1].request_frame, answered[1].response_frame],
     )
+
+
+def parts(recording: Recording) -> tuple[Connection, Connection]:
+    """The moved TCP connection on home, which a capture shows as two: from its old end, and from its new one."""
+    own = [c for c in recording.opened("home") if c.transport is Transport.TCP]
+    old = next(c for c in own if c.client_hello)
+    return old, next(c for c in own if c is not old and c.server == old.server)
+
+
+def first_data(connection: Connection) -> Frame:
+    return next(f for f in connection.frames if f.tcp and f.tcp.length)
+
+
+def continuation(old: Connection, new: Connection) -> list[Frame]:
+    """The old end's last segment and the new end's first. Fails if the second does not go on where the first ended."""
+    last, first = [f for f in old.frames if old.from_client(f) and f.tcp][-1], first_data(new)
+    answer = [f.tcp for f in old.frames if old.from_server(f) and f.tcp and f.tcp.length][-1]
+    assert last.tcp and first.tcp
+    assert not any(f.tcp and f.tcp.flags & TcpFlags.SYN for f in new.frames)
+    assert first.tcp.sequence_number == last.tcp.sequence_number + last.tcp.length
+    assert first.tcp.acknowledgment_number == answer.sequence_number + answer.length
+    return [last, first]
+
+
+def resets(lab: Lab, recording: Recording, new: Connection) -> list[Frame]:
+    """All that the balancer said to the new end, on each link on the way. Fails if that was not RST alone."""
+    balancer = lab.topology.address("balancer", "edge")
+    moving = first_data(new).tcp
+    assert moving is not None
+    # Its number is the same on every link, its sender is not: both NATs put their own end in.
+    moved = {
+        f.link: sender(f)
+        for f in recording.frames
+        if f.tcp and f.tcp.length and f.tcp.sequence_number == moving.sequence_number and f.destination == balancer
+    }
+    assert moved["home"] == new.client
+    answers = [f for f in recording.frames if f.tcp and f.source == balancer and receiver(f) == moved.get(f.link)]
+    assert all(f.tcp and f.tcp.flags & TcpFlags.RST for f in answers), "the balancer said something else to the new end"
+    assert {f.link for f in answers} == {"edge", "internet", "home"}
+    return answers
 
 
 @pytest.mark.claim("E6")
