@@ -83,10 +83,12 @@ class Faults:
         assert self._report, "the faults are still in force: look at what they did after the `with` block"
         return self._report
 
-    def touched(self, captured: Captured) -> list[Touched]:
-        """The touched packets as frames of `captured`. Fails if nothing was touched, or a frame is not there."""
-        assert self.touches, f"no packet was touched, {self.matched} were looked at by {self._sentences}"
-        return [self._found(touch, captured.frames) for touch in self.touches]
+    def touched(self, captured: Captured, action: str | None = None) -> list[Touched]:
+        """The touched packets as frames of `captured`; with `action`, those that it was done to. Fails if there is
+        none, or a frame is not there."""
+        touches = [touch for touch in self.touches if action in (None, touch.action)]
+        assert touches, f"no packet was {action or 'touched'}, {self.matched} were looked at by {self._sentences}"
+        return [self._found(touch, captured.frames) for touch in touches]
 
     def _found(self, touch: Touch, frames: list[Frame]) -> Touched:
         before, behind = ("internet", "edge") if touch.source[0] == self._client else ("edge", "internet")

@@ -24,15 +24,18 @@ LOSSES = {
 streams."""
 
 
-def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Connection, Connection]:
-    """Forty responses with one packet lost, and the connection as the client's link and the balancer's saw it."""
+def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Connection, Connection, Frame]:
+    """Forty responses with one packet lost, the connection as the client's link and the balancer's saw it, and the
+    packet that the isp says it dropped, on edge."""
     with (
-        lab.faults(LOSSES[http], FAR_AWAY),
+        lab.faults(LOSSES[http], FAR_AWAY) as faults,
         lab.recording(f"forty responses over HTTP/{http}, one packet lost") as recording,
     ):
         asked = ask(recording, http, URLS)
     experiment.asked(f"forty resources at once over one HTTP/{http} connection; the isp: {LOSSES[http]}; {FAR_AWAY}")
-    return recording, asked.one_connection(recording), asked.one_connection(recording, "edge")
+    (dropped,) = faults.touched(recording, "dropped")
+    assert dropped.arrived.link == "edge" and not dropped.sent
+    return recording, asked.one_connection(recording), asked.one_connection(recording, "edge"), dropped.arrived
 
 
 def open_hole(near: Connection, after: int, refill: Frame) -> list[Frame]:
@@ -51,8 +54,9 @@ def ms(deliveries: Sequence[Delivery]) -> str:
 @pytest.mark.claim("E5")
 def test_under_http_2_every_stream_waits_for_a_lost_segment(lab: Lab, experiment: Experiment) -> None:
     """Forty responses on one TCP connection, one segment lost: which streams wait, and how long?"""
-    recording, near, far = visit(lab, experiment, "2")
+    recording, near, far, dropped = visit(lab, experiment, "2")
     lost, refill = lost_segment(near, far)
+    assert lost == dropped, "another segment was lost than the isp dropped"
     assert lost.tcp is not None
     deliveries = tcp_deliveries(far, near)
     owner = next(d for d in tcp_deliveries(far, far) if d.arrived.number >= lost.number)
@@ -79,6 +83,7 @@ def test_under_http_2_every_stream_waits_for_a_lost_segment(lab: Lab, experiment
     )
 
     waiting = [d for d in deliveries if d.waited_ns]
+    assert waiting, "nothing waited: this experiment decided nothing"
     hole = open_hole(near, min(d.arrived.number for d in waiting), refill)
     passing = [d for d in deliveries if d.arrived in hole and not d.waited_ns]
     assert passing == [], "somebody's data came behind the hole and did not wait"
@@ -100,13 +105,20 @@ def test_under_http_2_every_stream_waits_for_a_lost_segment(lab: Lab, experiment
 
 def lost_segment(near: Connection, far: Connection) -> tuple[Frame, Frame]:
     """The balancer's one segment that edge saw and the client's link did not, and the one that filled the hole."""
-    (lost,) = not_arrived(
-        [f for f in far.frames if far.from_server(f) and f.tcp and f.tcp.length],
-        [f for f in near.frames if near.from_server(f)],
+    lost = only(
+        not_arrived(
+            [f for f in far.frames if far.from_server(f) and f.tcp and f.tcp.length],
+            [f for f in near.frames if near.from_server(f)],
+        )
     )
     assert lost.tcp is not None
     number = lost.tcp.sequence_number
     return lost, next(f for f in near.frames if near.from_server(f) and f.tcp and f.tcp.sequence_number == number)
+
+
+def only(lost: Sequence[Frame]) -> Frame:
+    assert len(lost) == 1, f"{len(lost)} packets with response data were lost: this experiment is about one"
+    return lost[0]
 
 
 def not_arrived(sent: Sequence[Frame], arrived: Sequence[Frame]) -> list[Frame]:
@@ -121,8 +133,9 @@ def not_arrived(sent: Sequence[Frame], arrived: Sequence[Frame]) -> list[Frame]:
 @pytest.mark.claim("E5")
 def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experiment: Experiment) -> None:
     """Forty responses on one QUIC connection, one packet lost: which streams wait, and how long?"""
-    recording, near, far = visit(lab, experiment, "3")
+    recording, near, far, dropped = visit(lab, experiment, "3")
     lost = lost_packet(near, far)
+    assert lost == dropped, "another packet was lost than the isp dropped"
     assert lost.quic is not None
     carried = request_data(lost)
     assert carried, "the lost packet carried no stream's data: this experiment decided nothing"
@@ -175,9 +188,11 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
 
 def lost_packet(near: Connection, far: Connection) -> Frame:
     """The balancer's one datagram with response data that edge saw and the client's link did not."""
-    (lost,) = not_arrived(
-        [f for f in far.frames if far.from_server(f) and f.quic and f.quic.stream_data],
-        [f for f in near.frames if near.from_server(f)],
+    lost = only(
+        not_arrived(
+            [f for f in far.frames if far.from_server(f) and f.quic and f.quic.stream_data],
+            [f for f in near.frames if near.from_server(f)],
+        )
     )
     numbers = {f.quic.packet_numbers for f in near.frames if f.quic and near.from_server(f)}
     assert lost.quic is not None and lost.quic.packet_numbers not in numbers
