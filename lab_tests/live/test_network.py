@@ -58,7 +58,7 @@ def test_no_frame_exceeds_the_mtu(ordinary_visit: Visited, link: str) -> None:
     assert too_long == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def checksum_status(ordinary_visit: Visited) -> list[list[str]]:
     """Per frame: link and what tshark says of each checksum. 0 bad, 1 good, 2 unverified, 3 not present."""
     options = [o for layer in CHECKED for o in ("-o", f"{layer}.check_checksum:TRUE")]

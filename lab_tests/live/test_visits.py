@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -180,9 +181,13 @@ def test_all_versions_are_compared_on_the_same_resources(lab: Lab) -> None:
     answer = lab.ask_observer({"http": "all"})
     assert answer["exit_code"] == 0 and answer["complete"]
     text = answer["ladder"]
-    for version, at_once in (("HTTP/1.1", 1), ("HTTP/2", 10), ("HTTP/3", 10)):
-        told = " ".join(text.partition(f"{version}\n")[2].split()[:12])
-        assert told.startswith(f"10 requests on 1 connection, at most {at_once} at once;"), text
+    at_once = {}
+    for version in ("HTTP/1.1", "HTTP/2", "HTTP/3"):
+        told = re.match(r"\s*10 requests on 1 connection, at most (\d+) at once;", text.partition(f"{version}\n")[2])
+        assert told, text
+        at_once[version] = int(told[1])
+    # Of ten that are asked for together the first may be answered before the last is sent; not before the slow one is.
+    assert at_once["HTTP/1.1"] == 1 and at_once["HTTP/2"] > 1 < at_once["HTTP/3"], text
     folder = CAPTURES / Path(answer["folder"]).name
     assert (folder / "comparison.html").read_text(encoding="utf-8").count('<tr><th scope="row">') == 10
     journey = Visited(folder, 0).journey

@@ -89,7 +89,7 @@ def make_table(lab: Lab) -> CertificateTable:
             lambda: browsed.extend(pool.map(lambda url: recording.visit(url, with_="browser"), _URLS.values()))
         )
     connections = {
-        (client, name): _only(recording, host, spans[client]) for client in CLIENTS for name, host in _HOSTS.items()
+        (client, name): _deciding(recording, host, spans[client]) for client in CLIENTS for name, host in _HOSTS.items()
     }
     reactions = {key: reaction(connection) for key, connection in connections.items()}
     rows = [(name, _fault(name), *(reactions[client, name].what for client in CLIENTS)) for name in _HOSTS]
@@ -106,10 +106,14 @@ def _span(visit: Callable[[], object]) -> range:
     return range(began, time.time_ns())
 
 
-def _only(recording: Recording, host: str, span: range) -> Connection:
+def _deciding(recording: Recording, host: str, span: range) -> Connection:
+    """The client's connection to `host` that shows what it does there. On a busy machine Chromium opens one more in
+    reserve, on which nothing is said; where two say something, they have to say the same."""
     found = [c for c in connections_to(recording, host, "edge") if c.frames[0].time_ns in span]
-    assert len(found) == 1, f"expected one connection for {host}, found {len(found)}"
-    return found[0]
+    assert found, f"no connection for {host}"
+    outspoken = [c for c in found if client_alerts(c) or requests(c)]
+    assert len({reaction(c).what for c in outspoken}) <= 1, f"{host}: the client did now this, now that"
+    return (outspoken or found)[0]
 
 
 def _fault(name: str) -> str:

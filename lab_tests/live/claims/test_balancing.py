@@ -40,7 +40,9 @@ def test_round_robin_gives_each_origin_its_share(lab: Lab, rotation: Rotation, e
     assert abs(found[VICTIM] - found[SURVIVOR]) <= 1 and found.total() == MANY
     experiment.saw(f"evenly: {told(found)}", recording, [one.attempts[0].exchange.request_frame for one in by_turns])
     kept = {(one.attempts[0].exchange.connection.number) for one in by_turns}
-    assert len(kept) < MANY / 10, "a connection for almost every request"
+    # Of those kept, not of all: an earlier crowd may have left many, and the balancer uses any.
+    new = [c for c in recording.opened("backend") if c.number in kept]
+    assert len(new) < MANY / 10, "a connection for almost every request"
     assert len({one.front.connection.number for one in by_turns}) == 1
 
     three_to_one = answers(recording, lab.topology, weighed)

@@ -21,7 +21,7 @@ HOST = "parseltongue.co.in"
 VERSIONS = {"1.2": 0x0303, "1.3": 0x0304}
 
 
-@pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"tls{version}")
+@pytest.fixture(scope="session", params=VERSIONS, ids=lambda version: f"tls{version}")
 def visited(request: pytest.FixtureRequest, lab: Lab) -> Visited:
     return lab.visit(SITE, http="1.1", tls=request.param)
 

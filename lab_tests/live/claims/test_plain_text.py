@@ -60,7 +60,7 @@ def log_in(lab: Lab, site: str, http: str) -> LoggedIn:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plain(lab: Lab) -> LoggedIn:
     return log_in(lab, PLAIN, "1.1")
 

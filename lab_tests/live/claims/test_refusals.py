@@ -66,7 +66,7 @@ def test_a_client_refuses_misissued_certificates_with_the_alert_that_names_the_f
     experiment.exhibit(text)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def four_clients(lab: Lab) -> CertificateTable:
     return make_table(lab)
 
