@@ -265,3 +265,35 @@ def test_alt_svc_announces_http_3_and_a_browser_goes_over_to_it(lab: Lab, experi
     experiment.myth(
         "browsers try HTTP/3 first", "the frames say: over TCP first, and over QUIC once a response has announced it"
     )
+
+
+@pytest.mark.claim("E7")
+def test_curl_goes_over_to_http_3_if_it_keeps_what_alt_svc_said(lab: Lab, experiment: Experiment) -> None:
+    """A first visit over HTTP/2 is told of HTTP/3: does a client that writes that down make its second one over it?"""
+    urls = [f"{SITE}bytes/{n}" for n in (11, 12)]
+    with lab.recording("curl, with and without a memory for Alt-Svc") as recording:
+        followed = recording.visit(urls, http="2", alt_svc=True)
+        stayed = recording.visit(urls, http="2")
+    assert (followed["exit_code"], stayed["exit_code"]) == (0, 0), (followed["error"], stayed["error"])
+    experiment.asked("curl --alt-svc FILE asks for /bytes/11, then /bytes/12; so does a curl without that option")
+    first, second = opened(recording, Transport.TCP)
+    (over_quic,) = opened(recording, Transport.QUIC)
+    (told,), (moved,), unmoved = exchanges(first), exchanges(over_quic), exchanges(second)
+    assert told.response and told.response_frame and moved.response_frame
+    announced = told.response.header("alt-svc")
+    assert announced and announced.startswith('h3=":443"')
+    assert told.response_frame.number < over_quic.frames[0].number
+    experiment.saw(f"/bytes/11 over HTTP/2; its response says Alt-Svc: {announced}", recording, told.response_frame)
+    assert (told.request.path, moved.request.path) == ("/bytes/11", "/bytes/12")
+    experiment.saw(
+        "then a QUIC connection to the same address and port, and /bytes/12 over HTTP/3",
+        recording,
+        [over_quic.frames[0], moved.request_frame, moved.response_frame],
+    )
+    assert [e.request.path for e in unmoved] == ["/bytes/11", "/bytes/12"]
+    assert all(e.response and e.response.header("alt-svc") == announced for e in unmoved)
+    experiment.control(
+        "the curl that keeps nothing got the same header, and asked for both on its one HTTP/2 connection",
+        recording,
+        [f for e in unmoved for f in (e.request_frame, e.response_frame) if f],
+    )

@@ -14,7 +14,11 @@ SITE = "https://parseltongue.co.in/"
 
 def arguments(*urls: str, **parts: Any) -> list[str]:
     return curl_command(
-        Visit("v1", urls or (SITE,), **parts), report="/tmp/v/report", ca_file="/pki/root.pem", crl_file="/pki/crl.pem"
+        Visit("v1", urls or (SITE,), **parts),
+        report="/tmp/v/report",
+        ca_file="/pki/root.pem",
+        crl_file="/pki/crl.pem",
+        alt_svc_file="/tmp/v/alt-svc",
     )
 
 
@@ -52,6 +56,13 @@ def test_the_http_version_is_the_one_asked_for(version: HttpVersion, option: str
 
 def test_http_2_without_tls_is_left_to_curl_which_does_not_ask_for_h2c() -> None:
     assert not any(argument.startswith("--http") for argument in arguments("http://parseltongue.co.in/"))
+
+
+def test_where_alt_svc_counts_curl_remembers_it_and_chooses_the_version() -> None:
+    assert "--alt-svc" not in arguments()
+    command = arguments(alt_svc=True)
+    assert after("--alt-svc", command) == ["/tmp/v/alt-svc"]
+    assert not any(argument.startswith("--http") for argument in command)
 
 
 def test_a_tls_version_is_the_only_one_offered() -> None:

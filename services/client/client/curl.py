@@ -35,7 +35,13 @@ class Curl:
         with tempfile.TemporaryDirectory(prefix="curl-") as directory:
             report, keylog = Path(directory, "report"), Path(directory, "keys")
             ca_file = self.ca_file if visit.trust else self.public_ca_file
-            command = curl_command(visit, report=str(report), ca_file=str(ca_file), crl_file=str(self.crl_file))
+            command = curl_command(
+                visit,
+                report=str(report),
+                ca_file=str(ca_file),
+                crl_file=str(self.crl_file),
+                alt_svc_file=str(Path(directory, "alt-svc")),
+            )
             environment = {
                 "PATH": "/usr/bin:/bin",
                 "HOME": directory,

@@ -23,8 +23,9 @@ _TLS = {
 }
 
 
-def curl_command(visit: Visit, *, report: str, ca_file: str, crl_file: str) -> list[str]:
-    """The arguments, program first. curl appends what it saw to the file `report` and trusts `ca_file` alone."""
+def curl_command(visit: Visit, *, report: str, ca_file: str, crl_file: str, alt_svc_file: str) -> list[str]:
+    """The arguments, program first. curl appends what it saw to the file `report`, trusts `ca_file` alone, and keeps
+    what Alt-Svc told it in `alt_svc_file`, where the visit says so."""
     return [
         *("curl", "--disable"),  # no configuration file
         *("--silent", "--show-error", "--globoff", "--path-as-is"),
@@ -33,6 +34,7 @@ def curl_command(visit: Visit, *, report: str, ca_file: str, crl_file: str) -> l
         *(["--crlfile", crl_file] if visit.crl else []),
         *("--max-time", f"{visit.timeout_s:.3f}"),
         *("--write-out", f"%output{{>>{report}}}%{{json}}{RECORD_END}%{{header_json}}{RECORD_END}"),
+        *(["--alt-svc", alt_svc_file] if visit.alt_svc else []),
         *_version(visit),
         *_TLS[visit.tls],
         *(["--location", "--max-redirs", "10"] if visit.follow else []),
@@ -45,6 +47,8 @@ def curl_command(visit: Visit, *, report: str, ca_file: str, crl_file: str) -> l
 
 
 def _version(visit: Visit) -> list[str]:
+    if visit.alt_svc:
+        return []  # curl's own default: 2, and 3 where it was announced, which a version named outright would rule out
     # Without TLS, --http2 would ask for an upgrade to h2c, which no browser does: plain HTTP stays 1.1.
     if visit.http is HttpVersion.HTTP_2 and any(url.startswith("http:") for url in visit.urls):
         return []  # curl's own default: HTTP/2 where TLS offers it

@@ -72,7 +72,7 @@ class Visit:
     crl: bool = False
     """curl: refuse what is on the lab's certificate revocation lists (RFC 5280, 5). Browsers do not look there."""
     alt_svc: bool = False
-    """browser: begin with HTTP/2 and go over to HTTP/3 once a response announces it (Alt-Svc, RFC 7838)."""
+    """curl, browser: begin with HTTP/2 and go over to HTTP/3 once a response announces it (Alt-Svc, RFC 7838)."""
     again: Again | None = None
     glassbox: Glass | None = None
     """Glass box: what its handshake offers, and how its URLs share connections."""

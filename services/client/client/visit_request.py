@@ -115,8 +115,9 @@ def _check_owners(visit: Visit) -> None:
     """Options that one program alone has."""
     if visit.again and visit.program is not Program.AIOQUIC:
         raise BadRequest("again: only aioquic can move, resume and send early data at will; say with: aioquic")
-    if visit.alt_svc and (visit.http is not HttpVersion.HTTP_2 or visit.program is not Program.BROWSER):
-        raise BadRequest("alt_svc: only a browser's visit that begins with HTTP/2 goes over to HTTP/3")
+    followers = (Program.CURL, Program.BROWSER)
+    if visit.alt_svc and (visit.http is not HttpVersion.HTTP_2 or visit.program not in followers):
+        raise BadRequest("alt_svc: only a visit by curl or a browser that begins with HTTP/2 goes over to HTTP/3")
     if visit.glassbox and visit.program is not Program.GLASSBOX:
         raise BadRequest("glassbox: only the glass box can choose these; say with: glassbox")
 
