@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from origin.experiments import numbered_bytes
+from origin.experiments import interrupted, numbered_bytes
 from origin.misbehaviour import GARBAGE, Misbehaviour
 
 
@@ -67,6 +67,21 @@ def test_bytes_are_as_many_as_asked_and_say_their_offset(client: FlaskClient, si
 
 def test_bytes_arrive_in_bounded_pieces() -> None:
     assert max(map(len, numbered_bytes(1_000_000))) <= 8192
+
+
+def test_bytes_can_pause_with_their_head_and_first_piece_sent(client: FlaskClient) -> None:
+    before = time.monotonic()
+    answer = client.get("/bytes/8208?pause_ms=50")
+    assert time.monotonic() - before >= 0.05
+    assert (len(answer.data), answer.content_length) == (8208, 8208)
+
+
+def test_an_interruption_comes_behind_the_first_piece() -> None:
+    pieces = interrupted(numbered_bytes(8208), 0.05)
+    assert len(next(pieces)) == 8192
+    before = time.monotonic()
+    assert b"".join(pieces) == b"%015d\n" % 8192
+    assert time.monotonic() - before >= 0.05
 
 
 def test_how_long_bytes_stay_fresh_is_the_visitors_choice(client: FlaskClient) -> None:

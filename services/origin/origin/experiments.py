@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -58,7 +59,9 @@ def blueprint(ailments: Ailments, origin: str) -> Blueprint:
     def some_bytes(size: int) -> ResponseReturnValue:
         if size > LARGEST_BODY:
             raise BadRequest(f"/bytes/{size}: at most {LARGEST_BODY}")
-        response = Response(numbered_bytes(size), content_type="text/plain; charset=us-ascii")
+        pause_ms = _number("pause_ms", 0, LONGEST_WAIT_MS, default=0)
+        content = interrupted(numbered_bytes(size), pause_ms / 1000)
+        response = Response(content, content_type="text/plain; charset=us-ascii")
         response.content_length = size
         response.set_etag(f"bytes-{size}")
         response.headers["Cache-Control"] = f"public, max-age={_number('max_age', 0, LONGEST_AGE_S, default=0)}"
@@ -86,6 +89,13 @@ def numbered_bytes(size: int) -> Iterator[bytes]:
         stop = min(size, start + whole_lines * LINE)
         piece = b"".join(b"%015d\n" % offset for offset in range(start, stop, LINE))
         yield piece[: stop - start]
+
+
+def interrupted(pieces: Iterator[bytes], pause_s: float) -> Iterator[bytes]:
+    """The same pieces, with a pause behind the first."""
+    yield from islice(pieces, 1)
+    time.sleep(pause_s)
+    yield from pieces
 
 
 def _number(name: str, least: int, most: int, default: int | None = None) -> int:
