@@ -46,6 +46,10 @@ class Rotation:
         (value,) = (line.split()[1] for line in lines if line.startswith("origin_http_requests_in_hand "))
         return int(float(value))
 
+    def passed_on(self, origin: str) -> int:
+        """How many of `origin`'s 2xx responses the balancer has begun to hand on, health checks not counted."""
+        return int(self._rows()[origin]["hrsp_2xx"])
+
     def wait_until_asked(self, origins: Collection[str]) -> None:
         """Until requests go to these origins and to no other."""
         within_s = _BACK_WITHIN_S if len(origins) == len(ORIGINS) else _OUT_WITHIN_S
@@ -69,6 +73,13 @@ class Rotation:
         self._lab.container(origin).start()
         self._lab.wait_until_healthy(origin)
         wait_until(lambda: origin in self.asked(), _BACK_WITHIN_S, f"{origin} back in rotation")
+
+    def forget_connections(self, origin: str) -> None:
+        """Close the idle connections to `origin`, and let it take its turns again, so that it has one."""
+        self._command(f"set server site/{origin} state maint")
+        self._command(f"set server site/{origin} state ready")
+        self.wait_until_asked(ORIGINS)
+        self.wait_until_both_take_turns()
 
     def cure(self, origin: str) -> None:
         """Let `origin` be well again, though nobody can reach it."""
