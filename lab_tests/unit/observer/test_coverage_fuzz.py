@@ -1,4 +1,4 @@
-"""Every parser of our own under a coverage-guided fuzzer, for a few seconds each; longer on request.
+"""Every parser of our own under a coverage-guided fuzzer, for a second each; longer on request.
 
 FUZZ_SECONDS=600 make test ARGS='-k coverage_fuzz' gives each parser ten minutes.
 """

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "2"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "1"))
 LONGEST = 1 << 16  # bytes of an input to begin with: what is longer costs runs and reaches no new code
 
 Parser = Callable[[bytes], None]

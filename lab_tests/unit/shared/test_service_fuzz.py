@@ -1,4 +1,4 @@
-"""The parsers of router, client, name servers and resolver under a coverage-guided fuzzer, for a few seconds each.
+"""The parsers of router, client, name servers and resolver under a coverage-guided fuzzer, for a second each; longer on request.
 
 FUZZ_SECONDS=600 make test ARGS='-k service_fuzz' gives each parser ten minutes.
 """
