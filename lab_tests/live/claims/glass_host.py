@@ -28,8 +28,15 @@ class GlassHost:
     def __init__(self, container: Any) -> None:
         self._container = container
 
-    def told(self) -> list[dict[str, Any]]:
-        """What it said of each TLS connection that ended: `end`, and `intermediates` by name."""
+    def end(self) -> dict[str, Any]:
+        """What it said of the one TLS connection that it had, once that has ended: `end`, and `intermediates` by name.
+
+        It says so after its client may have gone, and Docker passes it on in its own time.
+        """
+        (end,) = wait_until(self._ends, 10, "the glass host says how its connection ended")
+        return end
+
+    def _ends(self) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self._container.logs(stderr=False).decode().splitlines()]
         return [
             {"end": line["end"], "intermediates": {name: bytes.fromhex(value) for name, value in line["intermediates"]}}

@@ -137,7 +137,7 @@ def _ephemeral_key_opens(lab: Lab, experiment: Experiment) -> None:
     it speaks TLS 1.3 only."""
     with glass_host(lab) as server, lab.recording("a server that tells its ephemeral key") as recording:
         answer = recording.visit(GLASS_URL, with_="glassbox", tls="1.3", glassbox={"groups": ["secp256r1"]})
-        (end,) = server.told()
+        end = server.end()
     assert answer["exit_code"] == 0, answer["error"]
     victim = conversation(recording, GLASS_HOST)
     ephemeral = ec.derive_private_key(int.from_bytes(end["intermediates"]["server_private_value"]), ec.SECP256R1())

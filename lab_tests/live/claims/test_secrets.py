@@ -97,7 +97,7 @@ def test_both_sides_compute_the_same_secret_from_what_each_alone_knows(
     name = group.name.lower()
     with glass_host(lab) as server, lab.recording(f"both sides tell: {name}") as recording:
         answer = recording.visit(GLASS_URL, with_="glassbox", tls="1.3", glassbox={"groups": [name]})
-        (end,) = server.told()
+        end = server.end()
     assert answer["exit_code"] == 0, answer["error"]
     client, server_values = told(answer), end["intermediates"]
     experiment.asked(

@@ -5,12 +5,14 @@ FUZZ_SECONDS=600 make test ARGS='-k coverage_fuzz' gives each parser ten minutes
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from doctoring import SpooledBlock, spool_segment, undoctored
-from fuzzing import fuzzed, only_refuses
+from fuzzing import fuzzed, only_refuses, side_by_side
 from golden_visits import VISITS
 from observer import keylog
 from programs_here import needs_atheris
@@ -52,9 +54,20 @@ def seeds(parser: str) -> list[bytes]:
     return found
 
 
+@pytest.fixture(scope="module")
+def findings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[None]]]:
+    def fuzz(parser: str, folder: Path) -> None:
+        only_refuses(PROGRAM, parser, seeds(parser), folder)
+
+    with side_by_side(request, fuzz, tmp_path_factory) as running:
+        yield running
+
+
 @pytest.mark.parametrize("parser", TARGETS)
-def test_nothing_but_a_refusal_comes_out_of_a_parser(parser: str, tmp_path: Path) -> None:
-    only_refuses(PROGRAM, parser, seeds(parser), tmp_path)
+def test_nothing_but_a_refusal_comes_out_of_a_parser(parser: str, findings: Mapping[str, Future[None]]) -> None:
+    findings[parser].result()
 
 
 def test_the_fuzzer_finds_a_planted_defect(tmp_path: Path) -> None:

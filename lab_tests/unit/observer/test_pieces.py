@@ -24,9 +24,9 @@ from programs_here import needs_tshark
 
 GOLDEN = Path(__file__).parent.parent / "pcapng" / "golden"
 VISITS = Path(__file__).parent / "visits"
-OF_CONNECTIONS = ("out-of-order", "quic-moved", "tls12-ticket", "tls13-hello-retry", "tls13-psk", "two-at-once")
+OF_CONNECTIONS = ("out-of-order", "quic-moved", "tls13-psk", "two-at-once")
 CAPTURES = [*(FOREIGN / f"{name}.pcapng" for name in OF_CONNECTIONS)]
-CAPTURES += [VISITS / visit / "edge.pcapng" for visit in ("http1.1", "http2", "http3")]
+CAPTURES += [VISITS / visit / "edge.pcapng" for visit in ("http2", "http3")]
 UNDIVIDED = 1_000_000
 
 

@@ -1,17 +1,19 @@
-"""The parsers of router, client, name servers and resolver under a coverage-guided fuzzer, for a second each; longer on request.
+"""The parsers of router, client, name servers and resolver under a coverage-guided fuzzer: a second each, more on
+request.
 
 FUZZ_SECONDS=600 make test ARGS='-k service_fuzz' gives each parser ten minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 import service_inputs as inputs
-from fuzzing import only_refuses
+from fuzzing import only_refuses, side_by_side
 from glassbox.messages import split_handshakes
 from glassbox.presentation import vector
 from glassbox.suites import TLS_1_3, KeyExchange
@@ -75,6 +77,19 @@ TARGETS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def findings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[None]]]:
+    def fuzz(parser: str, folder: Path) -> None:
+        only_refuses(PROGRAM, parser, seeds(parser), folder)
+
+    with side_by_side(request, fuzz, tmp_path_factory) as running:
+        yield running
+
+
 @pytest.mark.parametrize("parser", TARGETS)
-def test_nothing_but_a_refusal_comes_out_of_a_services_parser(parser: str, tmp_path: Path) -> None:
-    only_refuses(PROGRAM, parser, seeds(parser), tmp_path)
+def test_nothing_but_a_refusal_comes_out_of_a_services_parser(
+    parser: str, findings: Mapping[str, Future[None]]
+) -> None:
+    findings[parser].result()
