@@ -1,10 +1,10 @@
 """One parser of our own under atheris, libFuzzer's coverage-guided fuzzer for Python.
 
-    python3 fuzz_parsers.py PARSER CORPUS [libFuzzer's options, such as -max_total_time=600 -seed=1]
+    python3 fuzz_parsers.py PARSER[,PARSER...] FOLDER [libFuzzer's options, such as -max_total_time=600 -seed=1]
 
 Each function has a target of its own: behind another in the same target it would never see what that one refuses.
 A parser may refuse any input by its own error; whatever else it raises is a finding, and libFuzzer writes the input
-down. `CORPUS` is a folder of inputs to begin with, where those that reach new code are kept.
+down. FOLDER/PARSER has inputs to begin with, and keeps those that reach new code.
 """
 
 from __future__ import annotations

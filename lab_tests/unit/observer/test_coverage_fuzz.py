@@ -5,14 +5,13 @@ FUZZ_SECONDS=600 make test ARGS='-k coverage_fuzz' gives each parser ten minutes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from doctoring import SpooledBlock, spool_segment, undoctored
-from fuzzing import fuzzed, only_refuses, side_by_side
+from fuzzing import Run, check_only_refused, fuzzed, fuzzed_for_seconds
 from golden_visits import VISITS
 from observer import keylog
 from programs_here import needs_atheris
@@ -55,22 +54,16 @@ def seeds(parser: str) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def findings(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, Future[None]]]:
-    def fuzz(parser: str, folder: Path) -> None:
-        only_refuses(PROGRAM, parser, seeds(parser), folder)
-
-    with side_by_side(request, fuzz, tmp_path_factory) as running:
-        yield running
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
+    return fuzzed_for_seconds(request, PROGRAM, seeds, tmp_path_factory.mktemp("fuzz"))
 
 
 @pytest.mark.parametrize("parser", TARGETS)
-def test_nothing_but_a_refusal_comes_out_of_a_parser(parser: str, findings: Mapping[str, Future[None]]) -> None:
-    findings[parser].result()
+def test_nothing_but_a_refusal_comes_out_of_a_parser(parser: str, runs: Mapping[str, Run]) -> None:
+    check_only_refused(runs[parser])
 
 
 def test_the_fuzzer_finds_a_planted_defect(tmp_path: Path) -> None:
-    done = fuzzed(PROGRAM, "planted", [], tmp_path, "-runs=2000000", "-max_len=8")
-    assert done.returncode != 0
-    assert "the planted defect" in done.stdout + done.stderr
+    found = fuzzed(PROGRAM, {"planted": []}, tmp_path, "-runs=2000000", "-max_len=8")["planted"]
+    assert found.status != 0
+    assert "the planted defect" in found.said

@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from golden_visits import VISITS
@@ -36,10 +37,9 @@ def test_link_and_step_are_columns() -> None:
 
 def test_every_colour_rule_is_one_that_wireshark_takes() -> None:
     lines = [line for line in (PROFILE / "colorfilters").read_text().splitlines() if not line.startswith("#")]
-    for line in lines:
-        found = re.fullmatch(r"@([^@]+)@([^@]+)@\[\d+,\d+,\d+\]\[\d+,\d+,\d+\]", line)
-        assert found, line
-        tshark("home", "-Y", found[2])
+    found = [re.fullmatch(r"@([^@]+)@([^@]+)@\[\d+,\d+,\d+\]\[\d+,\d+,\d+\]", line) for line in lines]
+    assert found and all(found), lines
+    tshark("home", "-Y", " || ".join(f"({rule[2]})" for rule in found if rule))
 
 
 def test_wireshark_4_0_loses_the_colours_of_http3_only() -> None:
@@ -67,7 +67,9 @@ def test_a_live_frame_has_no_comment_and_the_colour_of_its_kind() -> None:
 
 
 def test_each_button_filters() -> None:
-    found = {label: len(tshark("home", "-Y", text)) for label, text in buttons()}
+    labels, texts = zip(*buttons(), strict=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip(labels, pool.map(lambda text: len(tshark("home", "-Y", text)), texts), strict=True))
     assert found["Link//home"] > found["All steps"] > found["Step//2 TCP"] == 3
     assert (found["Link//edge"], found["Step//1 DNS"], found["Step//4 request"]) == (0, 4, 1)
     assert found["HTTP"] == len(tshark("home", "-Y", "http2")) > 0

@@ -1,6 +1,6 @@
 """The parsers of router, client, name servers and resolver under atheris: see `fuzzing`.
 
-    python3 fuzz_services.py PARSER CORPUS [libFuzzer's options, such as -max_total_time=600 -seed=1]
+    python3 fuzz_services.py PARSER[,PARSER...] FOLDER [libFuzzer's options, such as -max_total_time=600 -seed=1]
 
 A connection, a server and a walk take whatever comes and refuse nothing: there every exception is a finding.
 """

@@ -10,9 +10,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,47 @@ LONGEST = 1 << 16  # bytes of an input to begin with: what is longer costs runs 
 Parser = Callable[[bytes], None]
 
 
-def run(parsers: Mapping[str, Parser], refusals: tuple[type[Exception], ...]) -> None:
-    """The program: `PARSER CORPUS [libFuzzer's options]`. Does not return."""
-    import atheris  # not for every machine
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How fuzzing one parser ended: its exit code, 0 if nothing was found, and what libFuzzer said."""
 
-    name, corpus, *options = sys.argv[1:]
-    parser = parsers[name]
+    status: int
+    said: str
+
+
+# ---------------------------------------------------------------- in the program
+
+
+def run(parsers: Mapping[str, Parser], refusals: tuple[type[Exception], ...]) -> None:
+    """The program: `PARSER[,PARSER...] FOLDER [libFuzzer's options]`. Does not return.
+
+    FOLDER/PARSER is a parser's corpus. Of several, two run at a time for each core, because the first and the last
+    second of each are not all work. All are forked from this process, for starting it takes longer than a second's
+    fuzzing; what each says goes to FOLDER/PARSER.said.
+    """
+    names, folder, *options = sys.argv[1:]
+    waiting, running = names.split(","), dict[int, str]()
+    if len(waiting) == 1:
+        _fuzz(names, parsers[names], refusals, Path(folder), options)
+    while waiting or running:
+        while waiting and len(running) < 2 * (os.cpu_count() or 1):
+            name = waiting.pop(0)
+            child = os.fork()
+            if not child:
+                said = os.open(f"{folder}/{name}.said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                os.dup2(said, 1)
+                os.dup2(said, 2)
+                _fuzz(name, parsers[name], refusals, Path(folder), options)
+            running[child] = name
+        child, status = os.wait()
+        Path(folder, f"{running.pop(child)}.status").write_text(str(os.waitstatus_to_exitcode(status)))
+    sys.exit()
+
+
+def _fuzz(
+    name: str, parser: Parser, refusals: tuple[type[Exception], ...], folder: Path, options: Iterable[str]
+) -> None:
+    import atheris  # not for every machine
 
     def one(data: bytes) -> None:
         try:
@@ -36,42 +70,47 @@ def run(parsers: Mapping[str, Parser], refusals: tuple[type[Exception], ...]) ->
         except refusals:
             return
 
-    Path(corpus).mkdir(exist_ok=True)
-    atheris.Setup([sys.argv[0], corpus, *options], one)
+    corpus = folder / name
+    corpus.mkdir(exist_ok=True)
+    atheris.Setup([sys.argv[0], str(corpus), f"-artifact_prefix={folder}/{name}-", *options], one)
     atheris.Fuzz()
 
 
-def fuzzed(
-    program: Path, parser: str, seeds: Iterable[bytes], folder: Path, *options: str
-) -> subprocess.CompletedProcess[str]:
-    """A program's parser in `folder`, from whole inputs of each kind: from nothing, no fuzzer finds a format in
-    seconds."""
-    corpus = folder / "corpus"
-    corpus.mkdir()
-    for number, data in enumerate(seeds):
-        if len(data) <= LONGEST:
-            (corpus / f"seed-{number}").write_bytes(data)
-    command = [sys.executable, str(program), parser, str(corpus), "-seed=1", f"-artifact_prefix={folder}/", *options]
+# ---------------------------------------------------------------- in its test
+
+
+def fuzzed(program: Path, seeds: Mapping[str, Iterable[bytes]], folder: Path, *options: str) -> Mapping[str, Run]:
+    """Fuzz the parsers of a program for which there are `seeds`, whole inputs of each kind: from nothing, no fuzzer
+    finds a format in seconds."""
+    for name, inputs in seeds.items():
+        (folder / name).mkdir()
+        for number, data in enumerate(inputs):
+            if len(data) <= LONGEST:
+                (folder / name / f"seed-{number}").write_bytes(data)
+    command = [sys.executable, str(program), ",".join(seeds), str(folder), "-seed=1", f"-max_len={LONGEST}", *options]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if len(seeds) == 1:
+        return {name: Run(done.returncode, done.stdout + done.stderr) for name in seeds}
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {
+        name: Run(int((folder / f"{name}.status").read_text()), (folder / f"{name}.said").read_text(errors="replace"))
+        for name in seeds
+    }
 
 
-def only_refuses(program: Path, parser: str, seeds: Sequence[bytes], folder: Path) -> None:
-    """Fuzz for `SECONDS`. Raises AssertionError for a finding, and where there was nothing to find it in."""
-    done = fuzzed(program, parser, seeds, folder, f"-max_total_time={SECONDS}", f"-max_len={LONGEST}")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]  # the exception, and the input
-    covered = re.findall(r"cov: (\d+)", done.stderr)
-    assert covered and int(covered[-1]) > 20, "the fuzzer saw no code of the parser"
-
-
-@contextmanager
-def side_by_side(
-    request: pytest.FixtureRequest, fuzz: Callable[[str, Path], None], folders: pytest.TempPathFactory
-) -> Iterator[Mapping[str, Future[None]]]:
-    """`fuzz` every parser that a test of the asking module is for, on all cores: most of a second's fuzzing is spent
-    starting. By parser, what came of it."""
+def fuzzed_for_seconds(
+    request: pytest.FixtureRequest, program: Path, seeds: Callable[[str], Iterable[bytes]], folder: Path
+) -> Mapping[str, Run]:
+    """Fuzz, `SECONDS` each, every parser that a selected test of the asking module is for."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
     wanted = [item.callspec.params for item in items if item.module is request.module and hasattr(item, "callspec")]
     parsers = dict.fromkeys(str(params["parser"]) for params in wanted if "parser" in params)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {parser: pool.submit(fuzz, parser, folders.mktemp(parser)) for parser in parsers}
+    return fuzzed(program, {parser: seeds(parser) for parser in parsers}, folder, f"-max_total_time={SECONDS}")
+
+
+def check_only_refused(found: Run) -> None:
+    """Raises AssertionError for a finding, and where there was nothing to find it in."""
+    assert found.status == 0, found.said[-3000:]  # the exception, and the input
+    covered = re.findall(r"cov: (\d+)", found.said)
+    assert covered and int(covered[-1]) > 20, "the fuzzer saw no code of the parser"

@@ -6,14 +6,13 @@ FUZZ_SECONDS=600 make test ARGS='-k service_fuzz' gives each parser ten minutes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 import service_inputs as inputs
-from fuzzing import only_refuses, side_by_side
+from fuzzing import Run, check_only_refused, fuzzed_for_seconds
 from glassbox.messages import split_handshakes
 from glassbox.presentation import vector
 from glassbox.suites import TLS_1_3, KeyExchange
@@ -78,18 +77,10 @@ TARGETS = [
 
 
 @pytest.fixture(scope="module")
-def findings(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, Future[None]]]:
-    def fuzz(parser: str, folder: Path) -> None:
-        only_refuses(PROGRAM, parser, seeds(parser), folder)
-
-    with side_by_side(request, fuzz, tmp_path_factory) as running:
-        yield running
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
+    return fuzzed_for_seconds(request, PROGRAM, seeds, tmp_path_factory.mktemp("fuzz"))
 
 
 @pytest.mark.parametrize("parser", TARGETS)
-def test_nothing_but_a_refusal_comes_out_of_a_services_parser(
-    parser: str, findings: Mapping[str, Future[None]]
-) -> None:
-    findings[parser].result()
+def test_nothing_but_a_refusal_comes_out_of_a_services_parser(parser: str, runs: Mapping[str, Run]) -> None:
+    check_only_refused(runs[parser])

@@ -19,14 +19,13 @@ log=$work/log
 pull() {
     : >"$log"  # is looked into before the job below has opened it
     timeout $pull_limit docker pull "$image" >"$log" 2>&1 &
-    pull_job=$! pull_waited=0
+    pull_job=$! pull_began=$(now)
     while kill -0 $pull_job 2>/dev/null && ! grep -q 'Pulling from' "$log"; do
-        if [ $pull_waited -ge "$answer_limit" ]; then
+        if [ $(($(now) - pull_began)) -ge "$answer_limit" ]; then
             kill $pull_job
             echo "no answer within $answer_limit s" >>"$log"
         fi
-        sleep 1
-        pull_waited=$((pull_waited + 1))
+        sleep 0.2
     done
     wait $pull_job
 }
