@@ -21,7 +21,20 @@ from observer.messages import Frame
 from observer.steps import Conservation, LinkCapture
 from observer.topology import LINKS, Topology
 from observer.transit import transit_of
-from observer.tshark import dissect_file
+from observer.tshark import WarmTshark
+
+_tshark = cache(WarmTshark)
+
+
+def dissected(path: Path) -> list[Frame]:
+    """Every frame of a capture file, in order, by the command that the observer uses; the next tshark starts meanwhile.
+
+    Raises DissectionError.
+    """
+    try:
+        return _tshark().dissect(path.read_bytes())
+    finally:
+        _tshark().warm_up()
 
 
 class Captured(ABC):
@@ -52,12 +65,12 @@ class Captured(ABC):
         Where QUIC runs, from the links' own files: in one file with all links, Wireshark mixes up the copies of a QUIC
         connection. Otherwise all at once, which costs one start of tshark instead of four.
         """
-        together = list(dissect_file(self.folder / "journey.pcapng", None))
+        together = dissected(self.folder / "journey.pcapng")
         assert together, f"{self.folder} holds no frames: this test looked at nothing"
         if not any(frame.protocols.endswith("quic") or ":quic:" in frame.protocols for frame in together):
             return together
         with ThreadPoolExecutor() as pool:
-            by_link = list(pool.map(lambda link: list(dissect_file(self.folder / f"{link}.pcapng", None)), LINKS))
+            by_link = list(pool.map(lambda link: dissected(self.folder / f"{link}.pcapng"), LINKS))
         found = sorted((frame for frames in by_link for frame in frames), key=lambda frame: frame.time_ns)
         return [replace(frame, number=number) for number, frame in enumerate(found, start=1)]
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from captured import Captured
+from captured import Captured, dissected
 from frame_bytes import FrameBytes
 from observer.connections import Connection, Transport
 from observer.messages import Frame
-from observer.tshark import dissect_file
 
 
 class Eavesdropper:
@@ -39,7 +38,7 @@ class Eavesdropper:
             stripped = Path(folder, "without-keys.pcapng")
             source = self._captured.folder / f"{link}.pcapng"
             subprocess.run(["editcap", "--discard-all-secrets", source, stripped], check=True, capture_output=True)
-            closed = list(dissect_file(stripped, None))
+            closed = dissected(stripped)
         numbers = [frame.number for frame in self._captured.on(link)]
         return [replace(frame, number=number) for frame, number in zip(closed, numbers, strict=True)]
 
