@@ -11,7 +11,7 @@ CHANGED = "changes of a QUIC connection id"
 
 def sent(number: int, connection: int, identity: str) -> Frame:
     packets = QuicPackets(connection, (QuicPacketType.ONE_RTT,), (), (), identity, None)
-    datagram = UdpDatagram(40000, 443, 0)
+    datagram = UdpDatagram(40000, 443)
     return Frame(number, number, "home", 60, "", "", "client", "server", udp=datagram, quic=packets)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from foreign_captures import FOREIGN, foreign
-from observer.capture_file import blocks_in, unpacked
+from observer.capture_file import BlockPlace, blocks_in, unpacked
 from observer.cutting import Cutter
 from observer.dissect import AGGREGATOR, FIELDS, DissectionError
 from observer.explain import Form, explain
@@ -93,10 +94,10 @@ def test_classic_pcap_and_compressed_files_are_cut_as_well(name: str) -> None:
 def test_a_connection_too_long_to_carry_over_is_told_as_two_and_the_summary_says_why() -> None:
     path = FOREIGN / "tls13-psk.pcapng"
     cut = json.loads(told(path, Form.JSON, 20, carried=5))
-    assert any("too many frames to be carried over" in remark for remark in cut["capture"]["remarks"])
+    assert any("there was no room in the next piece" in remark for remark in cut["capture"]["remarks"])
     assert any("connections began before the capture did" in remark for remark in cut["capture"]["remarks"])
     whole = json.loads(told(path, Form.JSON, 20))
-    assert not any("carried over" in remark or "began before" in remark for remark in whole["capture"]["remarks"])
+    assert not any("no room" in remark or "began before" in remark for remark in whole["capture"]["remarks"])
 
 
 @needs_tshark
@@ -121,15 +122,16 @@ def values(**fields: str) -> list[str]:
     return [named.get(name, "") for name in FIELDS]
 
 
-def segment(number: int, stream: int, flags: str = "0x0010", info: str = "", port: str = "1") -> list[str]:
-    found = {"frame__number": str(number), "tcp__stream": str(stream), "tcp__flags": flags, "tcp__srcport": port}
-    return values(**found, _ws__col__info=info, ip__src="192.0.2.1")
+def segment(number: int, stream: int, flags: str = "0x0010", port: str = "1", **more: str) -> list[str]:
+    """A frame that passed number/100 s after 1970 began."""
+    found = {"frame__number": str(number), "frame__time_epoch": f"{number / 100:.9f}", "ip__src": "192.0.2.1"}
+    return values(**found, tcp__stream=str(stream), tcp__flags=flags, tcp__srcport=port, **more)
 
 
 def numbers(pieces: Pieces, lines: list[list[str]]) -> Iterator[tuple[str, str]]:
     """The file's numbers of the frames that are new, and of their streams."""
     for line in lines:
-        if pieces.number(line):
+        if pieces.take(line):
             yield line[FIELDS.index("frame.number")], line[FIELDS.index("tcp.stream")]
 
 
@@ -150,7 +152,16 @@ def test_without_room_those_that_spoke_last_are_carried_over() -> None:
     pieces.turn()
     assert pieces.carried == (2, 3, 5)  # not stream 0: with its two frames it would be four
     assert list(numbers(pieces, [segment(n, s) for n, s in ((1, 0), (2, 1), (3, 0), (4, 2))])) == [("6", "3")]
-    assert any(remark.startswith("1 connections had too many frames") for remark in pieces.remarks())
+    assert any(remark.startswith("for 1 open connections there was no room") for remark in pieces.remarks())
+
+
+def test_one_that_is_over_takes_no_room_from_one_that_is_open() -> None:
+    pieces = Pieces(3, 2)
+    lines = [segment(1, 0, "0x0002"), segment(2, 0), segment(3, 1, "0x0014")]
+    assert len(list(numbers(pieces, lines))) == 3
+    pieces.turn()
+    assert pieces.carried == (1, 2)
+    assert not any("no room" in remark for remark in pieces.remarks())
 
 
 @pytest.mark.parametrize(
@@ -178,24 +189,60 @@ def test_what_comes_late_still_finds_its_connection() -> None:
     assert pieces.carried == (1, 2, 3)
 
 
-def test_another_frame_named_in_the_words_has_the_files_number_too() -> None:
+@pytest.mark.parametrize(
+    ("words", "http", "told"),
+    [
+        ("[TCP Dup ACK 1#1] 80 > 1 [ACK]", "", "[TCP Dup ACK 1#1] 80 > 1 [ACK]"),
+        ("80 > 1 [ACK] [TCP PDU reassembled in 3]", "", "80 > 1 [ACK] [TCP PDU reassembled in 4]"),
+        ("Fragmented IP protocol [Reassembled in #2]", "", "Fragmented IP protocol [Reassembled in #3]"),
+        ("Echo (ping) request  id=0x1 (reply in 3)", "", "Echo (ping) request  id=0x1 (reply in 4)"),
+        ("[TCP Dup ACK 0#1] [TCP PDU reassembled in 9000]", "", "[TCP Dup ACK 0#1] [TCP PDU reassembled in 9000]"),
+        ("HTTP/1.1 200 (reply in 3)", "20", "HTTP/1.1 200 (reply in 3)"),
+        ("Dup ACK 3, request in 3", "", "Dup ACK 3, request in 3"),
+    ],
+)
+def test_another_frame_that_tshark_names_has_the_files_number_too(words: str, http: str, told: str) -> None:
     pieces = Pieces(2, 100)
     assert len(list(numbers(pieces, [segment(1, 0), values(frame__number="2")]))) == 2
     pieces.turn()
     assert pieces.carried == (1,)
-    line = segment(2, 0, info="[TCP Dup ACK 1#1] [TCP PDU reassembled in 3]")
+    line = segment(2, 0, _ws__col__info=words)
+    line[FIELDS.index("len(http)")] = http
     assert list(numbers(pieces, [segment(1, 0), line])) == [("3", "0")]
-    assert line[FIELDS.index("_ws.col.info")] == "[TCP Dup ACK 1#1] [TCP PDU reassembled in 4]"
+    assert line[FIELDS.index("_ws.col.info")] == told
+
+
+def fragment(number: int, offset: int, more: bool, identification: str = "0x0007") -> list[str]:
+    named = {"ip__id": identification, "ip__frag_offset": str(offset), "ip__flags__mf": str(more)}
+    named |= {"frame__number": str(number), "frame__time_epoch": f"{number / 10:.9f}"}
+    return values(ip__src="192.0.2.1", ip__dst="192.0.2.2", **named)
+
+
+def test_the_fragments_of_a_packet_stay_with_its_connection_however_long_ago_they_were() -> None:
+    pieces = Pieces(3_000, 5_000)
+    whole = segment(3, 0, ip__dst="192.0.2.2", ip__id="0x0007", ip__frag_offset="1480", ip__flags__mf="False")
+    first = [fragment(1, 0, True), fragment(2, 0, True, "0x0008"), whole]
+    rest = [segment(n, 1, "0x0014") for n in range(4, 3_000)]
+    assert len(list(numbers(pieces, [*first, *rest, fragment(3_000, 0, True, "0x0009")]))) == 3_000
+    pieces.turn()
+    # Neither the packet that never became whole, long ago, nor a connection that was reset; but the newest fragment.
+    assert [n for n in pieces.carried if n <= 3] == [1, 3]
+    assert pieces.carried[-1] == 3_000
+    again = [fragment(1, 0, True), whole]
+    whole[FIELDS.index("frame.number")] = "2"
+    assert list(numbers(pieces, again)) == []
+    on = [segment(len(pieces.carried) + 1, 0)]
+    assert list(numbers(pieces, on)) == [("3001", "0")]
 
 
 def test_a_packet_in_a_packet_has_two_streams() -> None:
     pieces = Pieces(1, 100)
     both = f"0{AGGREGATOR}1"
-    assert pieces.number(values(frame__number="1", tcp__stream=both, tcp__flags="0x0010"))
+    assert pieces.take(values(frame__number="1", tcp__stream=both, tcp__flags="0x0010"))
     pieces.turn()
-    assert not pieces.number(values(frame__number="1", tcp__stream=both, tcp__flags="0x0010"))
+    assert not pieces.take(values(frame__number="1", tcp__stream=both, tcp__flags="0x0010"))
     line = values(frame__number="2", tcp__stream=f"0{AGGREGATOR}2", tcp__flags="0x0010")
-    assert pieces.number(line)
+    assert pieces.take(line)
     # Only the outer one was known from its first frame on.
     assert line[FIELDS.index("tcp.stream")] == f"0{AGGREGATOR}3"
 
@@ -203,23 +250,55 @@ def test_a_packet_in_a_packet_has_two_streams() -> None:
 # ---------------------------------------------------------------- where they stand in the file
 
 
+def bytes_of(data: bytes, places: Iterable[BlockPlace]) -> list[bytes]:
+    return [data[place.offset : place.offset + place.length] for place in places]
+
+
 @pytest.mark.parametrize("size", [1, 3, 1_000])
-def test_the_pieces_of_a_file_are_the_file(size: int) -> None:
+def test_the_packets_of_the_pieces_are_the_files(size: int) -> None:
     data = (FOREIGN / "two-at-once.pcapng").read_bytes()
-    packets = sum(place.is_packet for place in blocks_in(BytesIO(data)))
+    packets = bytes_of(data, (place for place in blocks_in(BytesIO(data)) if place.is_packet))
     cutter = Cutter(BytesIO(data), size)
-    found = min(size, packets)
-    end = 0
+    found = packets[:size]
     while cutter.more:
         spans, own = cutter.piece(())
         out = BytesIO()
         cutter.copy(spans, out)
-        inside = list(blocks_in(out))
-        assert sum(place.is_packet for place in inside) == own
-        found += own
-        end = spans[-1][1]
+        piece = out.getvalue()
+        inside = bytes_of(piece, (place for place in blocks_in(BytesIO(piece)) if place.is_packet))
+        assert len(inside) == own
+        found += inside
     assert found == packets
-    assert end == (-1 if packets > size else 0)
+
+
+def block(kind: int, length: int) -> bytes:
+    """A block of that total length, which its author did not round up to whole words."""
+    return struct.pack("<II", kind, length) + bytes(-(-length // 4) * 4 - 12) + struct.pack("<I", length)
+
+
+@needs_tshark
+@pytest.mark.parametrize("tail", [block(0xBAD, 13), b"no block at all"], ids=["odd-length", "no-block"])
+def test_whatever_follows_the_last_packet_ends_the_story(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "with-tail.pcapng"
+    path.write_bytes((VISITS / "http2" / "home.tsv").with_suffix(".pcapng").read_bytes() + tail)
+    outcomes = []
+    for size in (UNDIVIDED, third(path)):
+        try:
+            outcomes.append(without_pieces(told(path, Form.JSON, size))[0])
+        except DissectionError as fault:
+            outcomes.append({"refused": str(fault).replace("Standard input", f'File "{path}"')})
+    assert ("refused" in outcomes[0]) == ("refused" in outcomes[1])
+    if "refused" not in outcomes[0]:
+        assert outcomes[0] == outcomes[1]
+
+
+def test_a_block_of_odd_length_is_stepped_over_as_tshark_steps_over_it() -> None:
+    data = (FOREIGN / "two-at-once.pcapng").read_bytes()
+    places = list(blocks_in(BytesIO(data)))
+    at = places[len(places) // 2].offset
+    with_odd = list(blocks_in(BytesIO(data[:at] + block(0xBAD, 13) + data[at:])))
+    assert [place.is_packet for place in with_odd].count(True) == [place.is_packet for place in places].count(True)
+    assert len(with_odd) == len(places) + 1
 
 
 def test_a_piece_begins_with_all_blocks_that_are_no_packets_and_what_is_carried_over() -> None:

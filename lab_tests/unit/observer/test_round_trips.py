@@ -45,7 +45,7 @@ def tcp(client: bool, flags: TcpFlags = ACK, said: TlsMessages | None = None, *,
 def quic(client: bool, *types: QuicPacketType, said: TlsMessages | None = None, asks: bool = False) -> Frame:
     ports = (40000, 443) if client else (443, 40000)
     packets = QuicPackets(0, types, (), (), "aa", None)
-    return _frame(client, udp=UdpDatagram(*ports, 0), quic=packets, tls=said, http=(GET,) if asks else ())
+    return _frame(client, udp=UdpDatagram(*ports), quic=packets, tls=said, http=(GET,) if asks else ())
 
 
 def _frame(client: bool, **layers: object) -> Frame:

@@ -25,7 +25,10 @@ _CLASSIC = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\x4d\x3c\xb2\x
 _CLASSIC_HEADER = 24  # bytes
 _GZIP = b"\x1f\x8b"
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}  # Byte-Order Magic
-_PACKETS = (int(BlockType.ENHANCED_PACKET), int(BlockType.SIMPLE_PACKET), int(BlockType.PACKET))
+# What tshark counts as a frame: packets, and what others put where packets would stand, which this project reads past:
+# systemd's journal and sysdig's events (draft-ietf-opsawg-pcapng, section 11.1).
+_PACKETS = {int(BlockType.ENHANCED_PACKET), int(BlockType.SIMPLE_PACKET), int(BlockType.PACKET)}
+_FRAMES = _PACKETS | {0x00000009, 0x00000204, 0x00000208, 0x00000216, 0x00000221, 0x00000222, 0x00000223}
 _ENDS_WITH_STATISTICS = ("dumpcap", "wireshark", "tshark")
 _LARGEST_TO_READ = 1 << 24  # bytes of one block that is no packet: its length may be damaged
 
@@ -148,7 +151,7 @@ class _WithoutPackets:
         self._blocks = chain([first], found)
 
     def read(self, _size: int, /) -> bytes:
-        return next((block for place, block in self._blocks if not place.is_packet), b"")
+        return next((block for _, block in self._blocks if block), b"")
 
 
 def _walk(file: CaptureStream, largest_to_read: int) -> Iterator[tuple[BlockPlace, bytes]]:
@@ -173,20 +176,21 @@ def _pcapng_blocks(file: CaptureStream, largest_to_read: int) -> Iterator[tuple[
                 return
             words = struct.Struct(f"{_ORDERS[magic]}II")
         kind, length = words.unpack(head)
-        if length < 12 or length % 4:
+        if length < 12:
             return
-        is_packet = kind in _PACKETS
+        size = -(-length // 4) * 4  # blocks stand at whole words, also behind one that says otherwise
+        is_packet = kind in _FRAMES
         # Forward only: each step back in a compressed file unpacks it again from its beginning. What ends a block is
         # read with the next one's head: half as many calls.
-        if is_packet or length > largest_to_read:
-            block, last = b"", _read_at(file, at + length - 4, 12)
+        if is_packet or size > largest_to_read or size > length:
+            block, last = b"", _read_at(file, at + size - 4, 12)
         else:
             block = begun + _read_at(file, at + len(begun), length - len(begun))
             last = block[-4:] + file.read(8) if len(block) == length else b""
         if last[:4] != head[4:]:
             return
-        yield BlockPlace(at, length, is_packet), block
-        at += length
+        yield BlockPlace(at, size, is_packet), block
+        at += size
         head = last[4:]
 
 

@@ -24,6 +24,7 @@ class Cutter:
         self._blocks = blocks_in(file)
         self._ahead: BlockPlace | None = None  # the first packet of the piece to come
         self._end = 0  # where the last whole block ends
+        self._at_end = False  # whether a piece went to the end of the file
         self._others: list[Span] = []  # all blocks so far that are no packets
         self._carried: dict[int, Span] = {}  # the packets that the last piece began with, by number
         self._first = 1  # the number of its own first packet
@@ -32,8 +33,8 @@ class Cutter:
 
     @property
     def more(self) -> bool:
-        """Whether anything is left to tell: a packet, or bytes that are no block, about which tshark will complain."""
-        return self._ahead is not None or bool(self._read(self._end, 1))
+        """Whether anything is left to tell: a packet, or bytes that are no block: tshark says what they are."""
+        return self._ahead is not None or (not self._at_end and bool(self._read(self._end, 1)))
 
     def piece(self, carried: Sequence[int]) -> tuple[list[Span], int]:
         """Where the next piece stands, and how many packets of its own it has.
@@ -45,6 +46,7 @@ class Cutter:
         past = [span for span in (*self._others, *self._carried.values()) if span[0] < begin]
         self._first += len(self._begins)
         self._pass()
+        self._at_end = self._ahead is None
         return [*_joined(sorted(past)), (begin, self._ahead.offset if self._ahead else _END)], len(self._begins)
 
     def copy(self, spans: Sequence[Span], out: IO[bytes]) -> None:
@@ -63,7 +65,7 @@ class Cutter:
         for place in coming:
             span = (place.offset, place.offset + place.length)
             if not place.is_packet:
-                self._others.append(span)
+                self._others[-1:] = _joined([*self._others[-1:], span])
             elif len(self._begins) == self._size:
                 self._ahead = place
                 return

@@ -107,7 +107,6 @@ class UdpDatagram:
 
     source_port: int
     destination_port: int
-    stream: int
     length: int = 0
     checksum: int | None = None
 

@@ -16,22 +16,25 @@ from itertools import chain
 from observer.dissect import AGGREGATOR, FIELDS
 
 _AT = {name: position for position, name in enumerate(FIELDS)}
-_NUMBER, _INFO, _FLAGS = _AT["frame.number"], _AT["_ws.col.info"], _AT["tcp.flags"]
-_SOURCE, _SOURCE6, _PORT = _AT["ip.src"], _AT["ipv6.src"], _AT["tcp.srcport"]
-_ICMP, _ICMP6 = _AT["icmp.type"], _AT["icmpv6.type"]
-_FRAGMENT = tuple(_AT[name] for name in ("ip.flags.mf", "ip.frag_offset", "ipv6.fraghdr.offset"))
+_NUMBER, _TIME, _INFO, _FLAGS = (_AT[f] for f in ("frame.number", "frame.time_epoch", "_ws.col.info", "tcp.flags"))
+_SENDER = tuple(_AT[name] for name in ("ip.src", "ipv6.src", "tcp.srcport"))
+_ICMP, _ICMP6, _HTTP = _AT["icmp.type"], _AT["icmpv6.type"], _AT["len(http)"]
+_PACKET = tuple(_AT[name] for name in ("ip.src", "ip.dst", "ip.id", "ipv6.src", "ipv6.dst"))  # equal in all fragments
+_MORE, _OFFSET, _MORE6, _OFFSET6 = (
+    _AT[name] for name in ("ip.flags.mf", "ip.frag_offset", "ipv6.fraghdr.more", "ipv6.fraghdr.offset")
+)
 _CLOSES = (_AT["quic.cc.error_code"], _AT["quic.cc.error_code.app"])
-_TCP, _QUIC, _UDP = _AT["tcp.stream"], _AT["quic.connection.number"], _AT["udp.stream"]
-_STREAMS = (_TCP, _QUIC, _UDP)
+_TCP, _QUIC = _AT["tcp.stream"], _AT["quic.connection.number"]
 _NOTHING = ("", "0", "False")
 _GO_ON = ("0x0010", "0x0018", "0x0002", "0x0012")  # ACK, PSH ACK, SYN, SYN ACK: what most segments have
 _RST, _FIN = 0x04, 0x01
-# How many frames after a connection's last one it is still carried over, closed though it is: for what comes late. Also
-# how far back the fragments are whose packet may not be whole yet.
-_LATE = 1_000
+_LATE_S = 2.0  # how long after its last frame a closed connection is still carried over, for what comes late
+_LATE_FRAMES = 1_000  # how far back the fragments are whose packet may not be whole yet
 _NO_KEY, _FRAGMENT_KEY = -1, -2
-# Where the info column names another frame.
-_REFERENCE = re.compile(r"((?:reassembled in|reply in|request in|Reassembled in|Dup ACK) #?)(\d+)")
+# Where tshark itself names another frame in the info column.
+_REFERENCE = re.compile(
+    r"(\[TCP Dup ACK |\[TCP PDU reassembled in |\[Reassembled in #|\((?:reply|request) in )(\d+)(?=[\])#])"
+)
 
 
 class Pieces:
@@ -46,26 +49,32 @@ class Pieces:
         self._count = 1
         self._cut = 0
         self._keys = array("q")  # of each frame carried over, then of each told: whose it is
-        self._closing: dict[int, set[str]] = {}
-        self._streams = {at: _Streams() for at in _STREAMS}
+        self._over: dict[int, str] = {}  # the connections that are over, and when each spoke last
+        self._finished: dict[int, set[str]] = {}  # who has sent a FIN
+        self._fragments: dict[tuple[str, ...], list[int]] = {}  # the frames of packets that are not whole
+        self._fragment_of: dict[int, int] = {}  # and of those that became whole, each frame's key
+        self._end = ""
+        self._streams = {at: _Streams() for at in (_TCP, _QUIC)}
 
-    def number(self, values: list[str]) -> bool:
+    def take(self, values: list[str]) -> bool:
         """Put the file's own numbers into the fields of one frame; False for one that an earlier piece has told."""
         number = self._of_file(int(values[_NUMBER]))
         first_piece = not self._before
-        for at in _STREAMS:
+        for at, streams in self._streams.items():
             if value := values[at]:
                 if first_piece:
-                    self._streams[at].note(value)
+                    streams.note(value)
                 else:
-                    values[at] = self._streams[at].of_file(value, number)
+                    values[at] = streams.of_file(value, number)
         if number <= self._before:
             return False
         if not first_piece:
             values[_NUMBER] = str(number)
-            values[_INFO] = _REFERENCE.sub(lambda found: f"{found[1]}{self._of_file(int(found[2]))}", values[_INFO])
+            if not values[_HTTP]:  # or the words are a message's, not tshark's
+                values[_INFO] = _REFERENCE.sub(self._reference, values[_INFO])
         self.told += 1
-        self._keys.append(self._key(values))
+        self._end = values[_TIME]
+        self._keys.append(self._key(values, number))
         return True
 
     def turn(self) -> None:
@@ -73,15 +82,15 @@ class Pieces:
         begin, self._before = self._before, self._before + self.told
         last = dict(zip(self._keys, self._numbers(begin), strict=True))
         chosen = self._running_on(Counter(self._keys), last)
-        late = self._before - _LATE
+        late = self._before - _LATE_FRAMES
         kept = [
             (number, key)
             for number, key in zip(self._numbers(begin), self._keys, strict=True)
-            if key in chosen or (key == _FRAGMENT_KEY and number > late)
+            if key in chosen or (key == _FRAGMENT_KEY and (number > late or self._fragment_of.get(number) in chosen))
         ]
         self.carried = tuple(number for number, _ in kept)
         self._keys = array("q", (key for _, key in kept))
-        self._closing = {key: ends for key, ends in self._closing.items() if key in chosen}
+        self._forget(chosen, set(self.carried))
         firsts = {key: number for number, key in reversed(kept) if key >= 0}
         for at, streams in self._streams.items():
             streams.turn({number: key >> 1 for key, number in firsts.items() if at == (_QUIC if key & 1 else _TCP)})
@@ -94,8 +103,8 @@ class Pieces:
             yield f"read in {self._count:,} pieces of {self.size:,} frames, to bound the memory of tshark"
         if self._cut:
             yield (
-                f"{self._cut:,} connections had too many frames to be carried over into the next piece: "
-                "if they went on there, that is told as a connection that began before the capture did"
+                f"for {self._cut:,} open connections there was no room in the next piece (at most {self._limit:,} "
+                "frames are carried over): if they went on, that is told as connections that began before the capture"
             )
 
     def _numbers(self, begin: int) -> Iterator[int]:
@@ -106,42 +115,79 @@ class Pieces:
         past = len(self.carried)
         return self.carried[local - 1] if local <= past else self._before + local - past
 
-    def _key(self, values: Sequence[str]) -> int:
+    def _reference(self, found: re.Match[str]) -> str:
+        local = int(found[2])
+        is_one = 0 < local <= len(self.carried) + self.size
+        return f"{found[1]}{self._of_file(local)}" if is_one else found[0]
+
+    def _key(self, values: Sequence[str], number: int) -> int:
         """Whose frame it is: an even number for a TCP connection, an odd one for QUIC's, a negative one for neither."""
         if values[_ICMP] or values[_ICMP6]:
             return _NO_KEY  # what it says of ports and streams is quoted
-        if stream := values[_TCP]:
-            key = int(stream.split(AGGREGATOR, 1)[0]) << 1
-            if values[_FLAGS] not in _GO_ON:
-                self._note_closing(key, values)
-            return key
-        if stream := values[_QUIC]:
-            key = int(stream.split(AGGREGATOR, 1)[0]) << 1 | 1
-            if any(values[at] for at in _CLOSES):
-                self._closing.setdefault(key, set()).update(("both", "ends"))
-            return key
-        return _FRAGMENT_KEY if any(values[at] not in _NOTHING for at in _FRAGMENT) else _NO_KEY
+        stream, odd = values[_TCP], 0
+        if not stream:
+            stream, odd = values[_QUIC], 1
+        if not stream:
+            return self._fragment(values, number)
+        key = int(stream.split(AGGREGATOR, 1)[0]) << 1 | odd
+        if _is_fragment(values):  # the one that made a packet whole
+            for fragment in self._fragments.pop(_packet(values), ()):
+                self._fragment_of[fragment] = key
+        if key in self._over or (any(values[at] for at in _CLOSES) if odd else values[_FLAGS] not in _GO_ON):
+            self._note_closing(key, values)
+        return key
+
+    def _fragment(self, values: Sequence[str], number: int) -> int:
+        if not _is_fragment(values):
+            return _NO_KEY
+        self._fragments.setdefault(_packet(values), []).append(number)
+        return _FRAGMENT_KEY
 
     def _note_closing(self, key: int, values: Sequence[str]) -> None:
         flags = int(values[_FLAGS].split(AGGREGATOR, 1)[0] or "0", 0)
-        if flags & _RST:
-            self._closing.setdefault(key, set()).update(("both", "ends"))
-        elif flags & _FIN:
-            self._closing.setdefault(key, set()).add(f"{values[_SOURCE] or values[_SOURCE6]} {values[_PORT]}")
+        if flags & _FIN:
+            self._finished.setdefault(key, set()).add(" ".join(values[at] for at in _SENDER))
+        if key & 1 or key in self._over or flags & _RST or len(self._finished.get(key, ())) > 1:
+            self._over[key] = values[_TIME]
 
     def _running_on(self, frames: Counter[int], last: dict[int, int]) -> set[int]:
-        """The connections to carry over: of those not yet over, the ones that spoke last, as far as there is room."""
-        late = self._before - _LATE
-        over = {key for key, ends in self._closing.items() if len(ends) > 1 and last[key] <= late}
+        """The connections to carry over: the open ones, then those lately closed; first who spoke last, while there is
+        room."""
+        by_end = sorted((key for key in last if key >= 0), key=last.__getitem__, reverse=True)
+        lately = {key for key, when in self._over.items() if float(self._end) - float(when) <= _LATE_S}
         chosen: set[int] = set()
         room = self._limit
-        for key in sorted((key for key in last if key >= 0 and key not in over), key=last.__getitem__, reverse=True):
-            if frames[key] > room:
-                self._cut += 1
-            else:
-                chosen.add(key)
-                room -= frames[key]
+        for is_open in (True, False):
+            for key in by_end:
+                if (key not in self._over) is not is_open or not (is_open or key in lately):
+                    continue
+                if frames[key] <= room:
+                    chosen.add(key)
+                    room -= frames[key]
+                elif is_open:
+                    self._cut += 1
         return chosen
+
+    def _forget(self, chosen: set[int], carried: set[int]) -> None:
+        self._over = {key: when for key, when in self._over.items() if key in chosen}
+        self._finished = {key: who for key, who in self._finished.items() if key in chosen}
+        self._fragment_of = {number: key for number, key in self._fragment_of.items() if number in carried}
+        self._fragments = {
+            packet: numbers for packet, numbers in self._fragments.items() if not carried.isdisjoint(numbers)
+        }
+
+
+def _is_fragment(values: Sequence[str]) -> bool:
+    return not (
+        values[_MORE] in _NOTHING
+        and values[_OFFSET] in _NOTHING
+        and values[_MORE6] in _NOTHING
+        and values[_OFFSET6] in _NOTHING
+    )
+
+
+def _packet(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(values[at] for at in _PACKET)
 
 
 class _Streams:

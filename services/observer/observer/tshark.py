@@ -117,7 +117,7 @@ def glimpse_file(path: Path, keys: Path | None, wanted: Wanted, pieces: Pieces) 
     """
 
     def read(lines: Iterable[str]) -> Iterator[Frame | Glimpse]:
-        return frames_and_glimpses(lines, wanted, pieces.number)
+        return frames_and_glimpses(lines, wanted, pieces.take)
 
     yield from _output([*command_of(str(path)), "-c", str(pieces.size)], keys, read)
     if pieces.told < pieces.size:

@@ -26,18 +26,18 @@ def frames(lines: Iterable[str]) -> Iterator[Frame]:
 
 
 _Read = TypeVar("_Read")
+Take = Callable[[list[str]], bool]
+"""Sees every line's fields first and may change them; False for those that nobody is to read any more."""
 
 
-def each_line(
-    lines: Iterable[str], read: Callable[[list[str]], _Read], is_new: Callable[[list[str]], bool] = lambda _: True
-) -> Iterator[_Read]:
-    """What `read` makes of each line's fields; only of those that `is_new`. Raises DissectionError as `frames` does."""
+def each_line(lines: Iterable[str], read: Callable[[list[str]], _Read], take: Take | None = None) -> Iterator[_Read]:
+    """What `read` makes of each line's fields, if `take` takes them. Raises DissectionError as `frames` does."""
     for position, line in enumerate(lines, start=1):
         values = line.rstrip("\n").split(SEPARATOR)
         if len(values) != len(FIELDS):
             raise DissectionError(f"tshark line {position}: expected {len(FIELDS)} fields, found {len(values)}")
         try:
-            if is_new(values):
+            if take is None or take(values):
                 yield read(values)
         except (ValueError, IndexError) as fault:
             raise DissectionError(f"tshark line {position}, frame {values[0]}: {fault}") from fault

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from observer.dissect.fields import AGGREGATOR, FIELDS, Fields, nanoseconds
-from observer.dissect.frame import each_line, frame
+from observer.dissect.frame import Take, each_line, frame
 from observer.messages import Frame, RecordType
 
 _AT = {name: position for position, name in enumerate(FIELDS)}
@@ -64,13 +64,11 @@ class Glimpse(NamedTuple):
 Wanted = Callable[[str, int], bool]
 
 
-def frames_and_glimpses(
-    lines: Iterable[str], wanted: Wanted, is_new: Callable[[list[str]], bool] = lambda _: True
-) -> Iterator[Frame | Glimpse]:
+def frames_and_glimpses(lines: Iterable[str], wanted: Wanted, take: Take | None = None) -> Iterator[Frame | Glimpse]:
     """Type every line of `tshark -T fields` output, but of TCP connections that are not `wanted` (by link and stream)
     only what cannot be told from a glimpse.
 
-    `is_new` sees every line's fields first, and may change them: of a file read in pieces, some lines were told before.
+    Of a file that is read in pieces, `take` puts the numbers right and leaves out what was told before.
 
     Raises:
         DissectionError: a line with another number of fields, or a field that cannot be read.
@@ -80,7 +78,7 @@ def frames_and_glimpses(
         seen = _glimpse(values, wanted) if values[_STREAM] else None
         return frame(Fields(values)) if seen is None else seen
 
-    return each_line(lines, read, is_new)
+    return each_line(lines, read, take)
 
 
 def _glimpse(values: list[str], wanted: Wanted) -> Glimpse | None:

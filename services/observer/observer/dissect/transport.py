@@ -60,7 +60,6 @@ def udp_datagram(fields: Fields) -> UdpDatagram | None:
     return UdpDatagram(
         source_port=fields.number("udp.srcport") or 0,
         destination_port=fields.number("udp.dstport") or 0,
-        stream=fields.number("udp.stream") or 0,
         length=fields.number("udp.length") or 0,
         checksum=fields.number("udp.checksum"),
     )
