@@ -29,15 +29,15 @@ class GlassHost:
         self._container = container
 
     def end(self) -> dict[str, Any]:
-        """What it said of the one TLS connection that it had, once that has ended: `end`, and `intermediates` by name.
+        """What it said of its first TLS connection, once that has ended: `end`, and `intermediates` by name.
 
         It says so after its client may have gone, and Docker passes it on in its own time.
         """
-        (end,) = wait_until(self._ends, 10, "the glass host says how its connection ended")
-        return end
+        return wait_until(self._ends, 10, "the glass host says how its connection ended")[0]
 
     def _ends(self) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self._container.logs(stderr=False).decode().splitlines()]
+        whole, _, _ = self._container.logs(stderr=False).decode().rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [
             {"end": line["end"], "intermediates": {name: bytes.fromhex(value) for name, value in line["intermediates"]}}
             for line in lines

@@ -32,8 +32,15 @@ class StreamResets:
 
     def __init__(self, captured: Captured, link: str) -> None:
         fields = ("frame.time_epoch", "http2.rst_stream.error")
-        command = ["tshark", "-n", "-r", str(captured.folder / f"{link}.pcapng"), "-Y", f"http2.type == {_RST_STREAM}"]
-        command += ["-T", "fields", *(argument for name in fields for argument in ("-e", name))]
+        # Put together as the frames were: or a stream that came out of order ends somewhere else.
+        command = ["tshark", "-n", "-o", "tcp.reassemble_out_of_order:TRUE", "-Y", f"http2.type == {_RST_STREAM}"]
+        command += [
+            "-r",
+            str(captured.folder / f"{link}.pcapng"),
+            "-T",
+            "fields",
+            *(argument for name in fields for argument in ("-e", name)),
+        ]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         rows = (line.split("\t") for line in output.splitlines())
         self._codes = {nanoseconds(time): [int(code, 0) for code in codes.split(",")] for time, codes in rows}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import atheris
 
-from fuzzing import run
+from fuzzing import refusing, run
 
 with atheris.instrument_imports(include=["observer", "hostkit"]):
     import io
@@ -78,9 +78,15 @@ def planted(data: bytes) -> None:
         raise ZeroDivisionError("the planted defect")
 
 
-REFUSALS = (PcapngError, NoCaptureError, FormatError, KeyLogError, DissectionError)
-_TARGETS = (pcapng, pcapng_packets, capture_file, capture_blocks, spool, keylog, flow, dissect, glimpse, planted)
+_TARGETS = {
+    **refusing((PcapngError,), pcapng, pcapng_packets),
+    **refusing((NoCaptureError,), capture_file, capture_blocks),
+    **refusing((FormatError,), spool),
+    **refusing((KeyLogError,), keylog),
+    **refusing((DissectionError,), dissect, glimpse),
+    **refusing((), flow, planted),
+}
 
 
 if __name__ == "__main__":
-    run({target.__name__: target for target in _TARGETS}, REFUSALS)
+    run(_TARGETS)

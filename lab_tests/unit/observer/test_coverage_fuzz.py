@@ -53,9 +53,9 @@ def seeds(parser: str) -> list[bytes]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # not once more for each test between which others come
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
-    return fuzzed_for_seconds(request, PROGRAM, seeds, tmp_path_factory.mktemp("fuzz"))
+    return fuzzed_for_seconds(request, Path(__file__), PROGRAM, seeds, tmp_path_factory.mktemp("fuzz"))
 
 
 @pytest.mark.parametrize("parser", TARGETS)
@@ -63,7 +63,10 @@ def test_nothing_but_a_refusal_comes_out_of_a_parser(parser: str, runs: Mapping[
     check_only_refused(runs[parser])
 
 
-def test_the_fuzzer_finds_a_planted_defect(tmp_path: Path) -> None:
-    found = fuzzed(PROGRAM, {"planted": []}, tmp_path, "-runs=2000000", "-max_len=8")["planted"]
-    assert found.status != 0
-    assert "the planted defect" in found.said
+def test_the_fuzzer_finds_a_planted_defect_beside_a_sound_parser(tmp_path: Path) -> None:
+    found = fuzzed(PROGRAM, {"planted": [], "flow": []}, tmp_path, "-runs=200000", "-max_len=8")
+    assert found["planted"].status != 0
+    assert "the planted defect" in found["planted"].said
+    assert found["flow"].status == 0
+    with pytest.raises(AssertionError, match="the planted defect"):
+        check_only_refused(found["planted"])

@@ -15,13 +15,13 @@ from observer.dissect import DissectionError, frames_and_glimpses
 from observer.exchanges import exchanges
 from observer.explain import Form, explain, journeys, read_into, told
 from observer.kept import Bounds, Kept
-from observer.messages import Frame
+from observer.messages import Frame, QuicPackets, QuicPacketType
 from observer.oddities import Oddities
 from observer.pcapng import BlockType
 from observer.sealed import sealed
 from observer.steps import Journey, Status, StepName
 from observer.style import Style
-from observer.summary import header, summary
+from observer.summary import header, line_of, summary
 from observer.topology import NO_LAB
 from programs_here import needs_tshark
 
@@ -147,6 +147,24 @@ def test_who_opened_a_quic_connection_that_stays_closed_is_told_by_its_connectio
     assert whole.identity is not None
     cut = the_quic_connection(frames[1:])
     assert cut.identity is None, "its first packet here is the server's, for a connection id of the client's own"
+
+
+def test_a_quic_connection_in_a_line_has_the_right_client_whoever_is_heard_first() -> None:
+    frames = [f for f in foreign("quic-moved") if f.quic]
+    whole = the_quic_connection(frames)
+    server_first = [undecrypted(f) for f in frames[1:]]  # without the client's first, the server's stay closed
+    assert QuicPacketType.INITIAL in quic_of(server_first[0]).packet_types
+    for seen, opened in ((frames, True), (server_first, False), (server_first[:1], False)):
+        kept = Kept(Bounds(stories=0))
+        read_into(kept, Oddities(), seen)
+        (track,) = kept.tracks.values()
+        assert track.opened is opened
+        assert f"{whole.client} -> {whole.server} QUIC" in line_of(track, lambda address: address)
+
+
+def quic_of(frame: Frame) -> QuicPackets:
+    assert frame.quic
+    return frame.quic
 
 
 def undecrypted(frame: Frame) -> Frame:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 
 import atheris
 
-from fuzzing import Parser, run
+from fuzzing import refusing, run
 
 with atheris.instrument_imports(include=["glassbox", "hostkit", "middlebox", "nameserver", "resolver"]):
     import asyncio
@@ -221,22 +221,14 @@ async def _resolved(data: bytes) -> None:
             await answer
 
 
-_REFUSALS = (MalformedPacket, TlsFault, HttpFault)
-_TARGETS: tuple[Parser, ...] = (
-    middlebox_packet,
-    quic_packets,
-    tls_records,
-    tls_client_13,
-    tls_client_12,
-    tls_flight_13,
-    tls_server_13,
-    tls_messages,
-    certificates,
-    http1_response,
-    nameserver,
-    resolver_walk,
-    resolver,
-)
+_TARGETS = {
+    **refusing((MalformedPacket,), middlebox_packet),
+    **refusing((TlsFault,), tls_messages, certificates),
+    **refusing((HttpFault,), http1_response),
+    **refusing((), quic_packets, tls_records),
+    **refusing((), tls_client_13, tls_client_12, tls_flight_13, tls_server_13),
+    **refusing((), nameserver, resolver_walk, resolver),
+}
 
 if __name__ == "__main__":
-    run({target.__name__: target for target in _TARGETS}, _REFUSALS)
+    run(_TARGETS)

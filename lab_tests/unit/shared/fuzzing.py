@@ -1,7 +1,7 @@
 """How parsers are run under atheris, libFuzzer's coverage-guided fuzzer for Python: each in a process of its own.
 
 A program of targets ends with `run`, and its test starts it by `fuzzed`. A parser may refuse any input by its own
-error; whatever else it raises is a finding, and libFuzzer writes the input down.
+errors, if it has some; whatever else it raises is a finding, and libFuzzer writes the input down.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ Parser = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A parser and the errors by which it may refuse."""
+
+    parser: Parser
+    refusals: tuple[type[Exception], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """How fuzzing one parser ended: its exit code, 0 if nothing was found, and what libFuzzer said."""
 
@@ -33,7 +41,12 @@ class Run:
 # ---------------------------------------------------------------- in the program
 
 
-def run(parsers: Mapping[str, Parser], refusals: tuple[type[Exception], ...]) -> None:
+def refusing(refusals: tuple[type[Exception], ...], *parsers: Parser) -> dict[str, Target]:
+    """Targets by name, for parsers that have the same errors."""
+    return {parser.__name__: Target(parser, refusals) for parser in parsers}
+
+
+def run(targets: Mapping[str, Target]) -> None:
     """The program: `PARSER[,PARSER...] FOLDER [libFuzzer's options]`. Does not return.
 
     FOLDER/PARSER is a parser's corpus. Of several, two run at a time for each core, because the first and the last
@@ -43,7 +56,7 @@ def run(parsers: Mapping[str, Parser], refusals: tuple[type[Exception], ...]) ->
     names, folder, *options = sys.argv[1:]
     waiting, running = names.split(","), dict[int, str]()
     if len(waiting) == 1:
-        _fuzz(names, parsers[names], refusals, Path(folder), options)
+        _fuzz(names, targets[names], Path(folder), options)
     while waiting or running:
         while waiting and len(running) < 2 * (os.cpu_count() or 1):
             name = waiting.pop(0)
@@ -52,22 +65,20 @@ def run(parsers: Mapping[str, Parser], refusals: tuple[type[Exception], ...]) ->
                 said = os.open(f"{folder}/{name}.said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
                 os.dup2(said, 1)
                 os.dup2(said, 2)
-                _fuzz(name, parsers[name], refusals, Path(folder), options)
+                _fuzz(name, targets[name], Path(folder), options)
             running[child] = name
         child, status = os.wait()
         Path(folder, f"{running.pop(child)}.status").write_text(str(os.waitstatus_to_exitcode(status)))
     sys.exit()
 
 
-def _fuzz(
-    name: str, parser: Parser, refusals: tuple[type[Exception], ...], folder: Path, options: Iterable[str]
-) -> None:
+def _fuzz(name: str, target: Target, folder: Path, options: Iterable[str]) -> None:
     import atheris  # not for every machine
 
     def one(data: bytes) -> None:
         try:
-            parser(data)
-        except refusals:
+            target.parser(data)
+        except target.refusals:
             return
 
     corpus = folder / name
@@ -100,11 +111,15 @@ def fuzzed(program: Path, seeds: Mapping[str, Iterable[bytes]], folder: Path, *o
 
 
 def fuzzed_for_seconds(
-    request: pytest.FixtureRequest, program: Path, seeds: Callable[[str], Iterable[bytes]], folder: Path
+    request: pytest.FixtureRequest,
+    tests: Path,
+    program: Path,
+    seeds: Callable[[str], Iterable[bytes]],
+    folder: Path,
 ) -> Mapping[str, Run]:
-    """Fuzz, `SECONDS` each, every parser that a selected test of the asking module is for."""
-    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    wanted = [item.callspec.params for item in items if item.module is request.module and hasattr(item, "callspec")]
+    """Fuzz, `SECONDS` each, every parser that a selected one of these tests has as its `parser`."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.path == tests]
+    wanted = [item.callspec.params for item in items if hasattr(item, "callspec")]
     parsers = dict.fromkeys(str(params["parser"]) for params in wanted if "parser" in params)
     return fuzzed(program, {parser: seeds(parser) for parser in parsers}, folder, f"-max_total_time={SECONDS}")
 

@@ -76,9 +76,9 @@ TARGETS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # not once more for each test between which others come
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
-    return fuzzed_for_seconds(request, PROGRAM, seeds, tmp_path_factory.mktemp("fuzz"))
+    return fuzzed_for_seconds(request, Path(__file__), PROGRAM, seeds, tmp_path_factory.mktemp("fuzz"))
 
 
 @pytest.mark.parametrize("parser", TARGETS)

@@ -6,7 +6,7 @@ set -eu
 not_up() { fail "lab $LAB is not up: make up$(grep -qx "LAB=$LAB" .env || echo " LAB=$LAB LAB_NET=...")"; }
 
 [ -e "${SYS:-/sys}/class/net/$LAB-ctrl" ] || not_up
-only_switches "FRAMES=${VISIT_FRAMES:-}" "FOLLOW=${VISIT_FOLLOW:-}"
+only_switches "FRAMES=${VISIT_FRAMES:-}" "FOLLOW=${VISIT_FOLLOW:-}" "ASCII=${VISIT_ASCII:-}"
 
 set --
 [ -z "${VISIT_URL:-}" ] || set -- "$@" --url "$VISIT_URL"
@@ -17,18 +17,10 @@ set --
 [ -z "${VISIT_HEADERS:-}" ] || set -- "$@" --headers "$VISIT_HEADERS"
 [ -z "${VISIT_BODY:-}" ] || set -- "$@" --body "$VISIT_BODY"
 
-case ${VISIT_ASCII:-0} in
-    0)
-        case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
-            *[Uu][Tt][Ff]*) ;;
-            *) set -- "$@" --ascii ;;  # a ladder that any terminal can draw
-        esac
-        ;;
-    1) set -- "$@" --ascii ;;
-    *)
-        echo "error: ASCII=$VISIT_ASCII: expected ASCII=1, or leave it out" >&2
-        exit 1
-        ;;
+case ${VISIT_ASCII:-}${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
+    1*) set -- "$@" --ascii ;;
+    *[Uu][Tt][Ff]*) ;;
+    *) set -- "$@" --ascii ;;  # a ladder that any terminal can draw
 esac
 
 [ "${VISIT_FRAMES:-}" != 1 ] || set -- "$@" --frames

@@ -221,6 +221,8 @@ def _quic_opening(frames: tuple[Frame, ...]) -> Frame | None:
         return None
     # The connection id that a client makes up is nobody's own; a server's first packet is for one of the client's own.
     names = {f.quic.source_connection_id for f in frames if f.quic and _sender(f) != _sender(first)}
+    if not names and first.quic and not first.quic.frame_types:
+        return None  # what a client says first, everybody can decrypt (RFC 9001, section 5.2)
     return None if first.quic and first.quic.destination_connection_id in names else first
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from observer.connections import Connection, Transport, closing_words, identity_of, opens
+from observer.connections import Connection, Transport, closing_words, connections, identity_of
 from observer.dissect import Glimpse
 from observer.exchanges import REQUEST_ID
 from observer.messages import Frame, QuicPacketType, TcpFlags
@@ -59,6 +59,7 @@ class Track:
     def __init__(self, key: Key, first: Frame, followed: bool) -> None:
         self.key = key
         self.first = first
+        self.answer: Frame | None = None  # of QUIC: the other side's first, which helps to tell who opened it
         self.last_ns = first.time_ns
         self.followed = followed
         self.frames: list[Frame] = []
@@ -72,7 +73,12 @@ class Track:
     @property
     def opened(self) -> bool:
         """Whether the capture holds its first packet."""
-        return opens(self.first)
+        return self.ends().identity is not None
+
+    def ends(self) -> Connection:
+        """The connection as its first frames show it: who is the client, and what it is known by."""
+        (connection,) = connections([self.first, self.answer] if self.answer else [self.first])
+        return connection
 
     @property
     def request_ids(self) -> set[str]:
@@ -89,6 +95,8 @@ class Track:
         self.last_ns = frame.time_ns
         self.count += 1
         self.bytes += frame.length
+        if frame.quic and self.answer is None and frame.source != self.first.source:
+            self.answer = frame
         if frame.tls or frame.quic or frame.http:
             self.seal.add(frame)
         if not self.closed_by and (frame.quic or frame.tls or (frame.tcp and int(frame.tcp.flags) & _OPENING)):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from observer.capture_file import Ending
-from observer.connections import connections
 from observer.kept import Kept, Track
 from observer.style import milliseconds
 
@@ -81,7 +80,7 @@ def _bounds(kept: Kept) -> Iterator[str]:
 
 def line_of(track: Track, name: Callable[[str], str]) -> str:
     """One connection in one line."""
-    (connection,) = connections([track.first])
+    connection = track.ends()
     client, server = (f"{name(end.address)}:{end.port}" for end in (connection.client, connection.server))
     duration = milliseconds(track.last_ns - track.first.time_ns)
     parts = [f"{track.count:,} frames, {track.bytes:,} bytes in {duration}"]

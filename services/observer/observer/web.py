@@ -181,9 +181,12 @@ def _folder(captures: Path, name: str) -> Path:
 
 
 def _title(folder: Path) -> str:
-    """What was visited, and with what: the ladder's first line."""
-    with (folder / "ladder.txt").open(encoding="utf-8") as ladder_text:
-        return ladder_text.readline().strip()
+    """What was visited, and with what: the ladder's first line; nothing if that cannot be read (any more)."""
+    try:
+        with (folder / "ladder.txt").open(encoding="utf-8") as ladder_text:
+            return ladder_text.readline().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _visits(captures: Path) -> list[str]:
