@@ -57,15 +57,7 @@ def blueprint(ailments: Ailments, origin: str) -> Blueprint:
 
     @experiments.get("/bytes/<int:size>")
     def some_bytes(size: int) -> ResponseReturnValue:
-        if size > LARGEST_BODY:
-            raise BadRequest(f"/bytes/{size}: at most {LARGEST_BODY}")
-        pause_ms = _number("pause_ms", 0, LONGEST_WAIT_MS, default=0)
-        content = interrupted(numbered_bytes(size), pause_ms / 1000)
-        response = Response(content, content_type="text/plain; charset=us-ascii")
-        response.content_length = size
-        response.set_etag(f"bytes-{size}")
-        response.headers["Cache-Control"] = f"public, max-age={_number('max_age', 0, LONGEST_AGE_S, default=0)}"
-        return response.make_conditional(request)
+        return _bytes_response(size)
 
     @experiments.route("/echo", methods=METHODS)
     def echo() -> ResponseReturnValue:
@@ -80,6 +72,18 @@ def blueprint(ailments: Ailments, origin: str) -> Blueprint:
         )
 
     return experiments
+
+
+def _bytes_response(size: int) -> ResponseReturnValue:
+    if size > LARGEST_BODY:
+        raise BadRequest(f"/bytes/{size}: at most {LARGEST_BODY}")
+    pause_ms = _number("pause_ms", 0, LONGEST_WAIT_MS, default=0)
+    content = interrupted(numbered_bytes(size), pause_ms / 1000)
+    response = Response(content, content_type="text/plain; charset=us-ascii")
+    response.content_length = size
+    response.set_etag(f"bytes-{size}")
+    response.headers["Cache-Control"] = f"public, max-age={_number('max_age', 0, LONGEST_AGE_S, default=0)}"
+    return response.make_conditional(request)
 
 
 def numbered_bytes(size: int) -> Iterator[bytes]:
