@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -23,7 +24,12 @@ from observer.topology import LINKS, Topology
 from observer.transit import transit_of
 from observer.tshark import WarmTshark
 
-_tshark = cache(WarmTshark)
+
+@cache
+def _tshark() -> WarmTshark:
+    found = WarmTshark()
+    atexit.register(found.close)
+    return found
 
 
 def dissected(path: Path) -> list[Frame]:

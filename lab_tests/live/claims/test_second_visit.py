@@ -12,9 +12,11 @@ from observer.messages import Frame, HandshakeType, TcpFlags
 
 
 def opens(frame: Frame) -> bool:
-    """Whether a frame belongs to what a first visit begins with: DNS, a SYN, a ClientHello."""
-    syn = bool(frame.tcp and frame.tcp.flags & TcpFlags.SYN)
-    return bool(frame.dns or syn or (frame.tls and HandshakeType.CLIENT_HELLO in frame.tls.handshake))
+    """Whether a client begins with this frame what a first visit begins with: a DNS query, a SYN, a ClientHello. What
+    it is answered may come late: Chromium does not wait for every answer to its DNS queries."""
+    query = bool(frame.dns and not frame.dns.is_response)
+    syn = bool(frame.tcp and frame.tcp.flags & TcpFlags.SYN and not frame.tcp.flags & TcpFlags.ACK)
+    return bool(query or syn or (frame.tls and HandshakeType.CLIENT_HELLO in frame.tls.handshake))
 
 
 @pytest.mark.claim("K3")

@@ -88,10 +88,12 @@ class WarmTshark:
         return None
 
     def close(self) -> None:
+        """End those that wait; others may be started afterwards."""
         with self._lock:
             for process in self._waiting:
                 process.kill()
-                process.wait()
+                process.communicate()
+            self._waiting = []
 
 
 def _start() -> subprocess.Popen[bytes]:
