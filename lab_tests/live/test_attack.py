@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from attack.arp import parse
+from attack.arp import REPLY, parse
 from frame_bytes import FrameBytes
 from live_lab import SITE, Lab, Recording
 from observer.messages import Frame
@@ -87,6 +87,12 @@ def test_a_claimed_address_brings_dns_past_the_isp_and_is_given_back(lab: Lab) -
     claims = [p.sender_hardware.hex(":") == f.hardware_source for f, p in told]
     assert claims[0], "the first word was not the isp's claim"
     assert claims[-3:] == [False] * 3, "the router was not told the truth at the end"
+    # A resolver that has to look for the router tells it the truth. So it is spared that, and truly.
+    router = IPv4Address(lab.topology.address("router", "internet"))
+    spared = [(f, p) for f, p in packets if p and p.operation == REPLY and (p.sender, p.target) == (router, resolver)]
+    by_isp = [p.sender_hardware.hex(":") for f, p in spared if f.hardware_source == told[0][0].hardware_source]
+    assert len(by_isp) == len(told)
+    assert set(by_isp) == {told[0][0].hardware_destination}, "not where the router is"
 
     # Forwarded on the same link: each question is there twice, to the isp and from the isp.
     claimed, given_back = questions(recording, lab), questions(afterwards, lab)

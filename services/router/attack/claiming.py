@@ -1,8 +1,10 @@
 """Claims the resolver's address on the internet link, so that the router sends the isp what is meant for the resolver.
 
 RFC 826 believes whoever speaks last: the isp tells the router, and only the router, every second that the resolver's
-address is at the isp's hardware address, and answers when the router asks. The end of it is told as well, with the
-right address. What arrives is forwarded, or redirected to `forging_resolver`.
+address is at the isp's hardware address, and answers when the router asks. The resolver would speak up when it checks
+whether the router is still where it was, which Linux does every half minute or so, by a question that carries its own
+address: so it is told, truly, where the router is, and need not ask. The end is told as well, with the right address.
+What arrives is forwarded, or redirected to `forging_resolver`.
 """
 
 from __future__ import annotations
@@ -58,7 +60,10 @@ class ClaimedAddress:
         self._socket.close()
 
     def _claim(self, hardware: bytes) -> None:
-        """Tell the router where the resolver's address is: as a question, which Linux learns from at once."""
+        """Tell the router where the resolver's address is: as a question, which Linux learns from at once. Before, the
+        resolver is told where the router is: as an answer, which spares it a question."""
+        truth = ArpPacket(REPLY, self._router, self._place.router, self._resolver, self._place.resolver)
+        self._socket.send(frame(truth, self._own, self._resolver))
         claim = ArpPacket(REQUEST, hardware, self._place.resolver, bytes(6), self._place.router)
         self._socket.send(frame(claim, self._own, self._router))
 
