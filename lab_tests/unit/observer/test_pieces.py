@@ -183,7 +183,7 @@ def test_a_connection_that_is_over_is_not_carried_over(closing: list[str], carri
 
 
 def test_what_comes_late_still_finds_its_connection() -> None:
-    pieces = Pieces(3, 100)
+    pieces = Pieces(3, 100)  # of which a twentieth is for those that are over
     assert len(list(numbers(pieces, [segment(1, 0, "0x0002"), segment(2, 0, "0x0014"), segment(3, 1)]))) == 3
     pieces.turn()
     assert pieces.carried == (1, 2, 3)

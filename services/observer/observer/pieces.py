@@ -29,6 +29,7 @@ _NOTHING = ("", "0", "False")
 _GO_ON = ("0x0010", "0x0018", "0x0002", "0x0012")  # ACK, PSH ACK, SYN, SYN ACK: what most segments have
 _RST, _FIN = 0x04, 0x01
 _LATE_S = 2.0  # how long after its last frame a closed connection is still carried over, for what comes late
+_FOR_CLOSED = 20  # those may have one part in so many of the room
 _LATE_FRAMES = 1_000  # how far back the fragments are whose packet may not be whole yet
 _NO_KEY, _FRAGMENT_KEY = -1, -2
 # Where tshark itself names another frame in the info column.
@@ -149,6 +150,7 @@ class Pieces:
             self._finished.setdefault(key, set()).add(" ".join(values[at] for at in _SENDER))
         if key & 1 or key in self._over or flags & _RST or len(self._finished.get(key, ())) > 1:
             self._over[key] = values[_TIME]
+            self._finished.pop(key, None)
 
     def _running_on(self, frames: Counter[int], last: dict[int, int]) -> set[int]:
         """The connections to carry over: the open ones, then those lately closed; first who spoke last, while there is
@@ -158,6 +160,7 @@ class Pieces:
         chosen: set[int] = set()
         room = self._limit
         for is_open in (True, False):
+            room = room if is_open else min(room, self._limit // _FOR_CLOSED)
             for key in by_end:
                 if (key not in self._over) is not is_open or not (is_open or key in lately):
                     continue
