@@ -79,10 +79,10 @@ class WarmTshark:
                 self._waiting.append(started)
 
     def _ready(self) -> subprocess.Popen[bytes] | None:
-        """One that waits; those that died waiting are passed over."""
+        """The one that has waited longest, for it is surely ready; those that died waiting are passed over."""
         with self._lock:
             while self._waiting:
-                process = self._waiting.pop()
+                process = self._waiting.pop(0)
                 if process.poll() is None:
                     return process
         return None
