@@ -171,7 +171,9 @@ def tshark_seconds(path: Path, keys: Path) -> float:
 
 
 def explained(path: Path, keys: Path) -> Explained:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path[:2])}
+    # Compiled beforehand, as in the observer's image.
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(path.parent / "compiled")}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path[:2])} | compiled
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", EXPLAIN, str(path), "--keys", str(keys)],
