@@ -32,7 +32,7 @@ from observer.pcapng import Writer, read_packets  # noqa: E402
 from observer.tshark import command_of  # noqa: E402
 
 PORT = 8443
-ROUNDS = 3
+ROUNDS = 5
 PYSHARK_PACKETS = 10_000
 _ADDRESSES = slice(26, 34)  # source and destination in an Ethernet frame with an IPv4 header
 

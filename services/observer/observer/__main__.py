@@ -13,7 +13,6 @@ from pathlib import Path
 from observer.dissect import DissectionError
 from observer.document import capture_schema, schema
 from observer.explain import Form, explain
-from observer.live import LiveStream, Sources
 from observer.style import Style
 from observer.topology import NO_LAB, Topology, TopologyError, from_environment
 
@@ -42,6 +41,8 @@ def main() -> int:
 
 
 def _live(hold_s: float) -> int:
+    from observer.live import LiveStream, Sources  # only here: it takes longer to load than a short capture to tell
+
     ended: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: ended.append(number))

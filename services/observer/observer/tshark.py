@@ -24,7 +24,12 @@ from observer.dissect import AGGREGATOR, FIELDS, DissectionError, Glimpse, Wante
 from observer.messages import Frame
 from observer.pieces import Pieces
 
+# tshark prints 4 KiB at a time, and to be woken for each costs a reader of long captures a fifth of its time. As many
+# as a pipe holds: with more, tshark would wait for the reader.
+_BUFFER = 1 << 16
 _COMMAND = [
+    "stdbuf",
+    f"--output={_BUFFER}",
     "tshark",
     "-n",
     "-T",
@@ -145,10 +150,11 @@ def _output(
     stdin = subprocess.DEVNULL if feed is None else subprocess.PIPE
     # Its complaints go to a file: a pipe that nobody empties while lines are read stops tshark when it is full.
     with tempfile.TemporaryFile() as errors, ThreadPoolExecutor(1) as pool:
-        with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors) as process:
+        with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, bufsize=_BUFFER) as process:
             assert process.stdout is not None
             fed = pool.submit(_fill, process.stdin, feed) if feed and process.stdin else None
-            with io.TextIOWrapper(process.stdout) as lines:
+            # Only a newline ends a line: what else Unicode and Python take for an end may stand in a value.
+            with io.TextIOWrapper(process.stdout, encoding="utf-8", newline="\n") as lines:
                 yield from read(lines)
             if fed:
                 fed.result()
