@@ -215,7 +215,7 @@ def test_no_cache_means_ask_first(lab: Lab, alice: Header, experiment: Experimen
     assert same.home.answered == same.backend.answered == b""
     experiment.saw("unchanged: 304 without content, from the origin to the client", recording, same.frames)
     assert other.home.request_header("if-none-match") == tag
-    assert other.home.header("etag") == put.home.header("etag") != tag
+    assert other.home.header("etag") not in (None, tag)
     assert other.home.json["quantity"] == 3
     experiment.saw("changed: 200 with another ETag and the order", recording, put.frames + other.frames)
     experiment.myth("no-cache forbids to keep a copy", "it was kept and used: no-cache asks to be asked first")

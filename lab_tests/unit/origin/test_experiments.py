@@ -40,7 +40,16 @@ def test_slow_takes_at_least_as_long_as_asked(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/slow", "/slow?ms=", "/slow?ms=-1", "/slow?ms=10001", "/slow?ms=²", "/slow?ms=1e3"]
+    "target",
+    [
+        "/slow",
+        "/slow?ms=",
+        "/slow?ms=-1",
+        "/slow?ms=10001",
+        "/slow?ms=²",
+        "/slow?ms=1e3",
+        "/slow?ms=000000000999999999",
+    ],
 )
 def test_a_wait_out_of_bounds_is_400(client: FlaskClient, target: str) -> None:
     answer = client.get(target)
@@ -82,6 +91,12 @@ def test_an_interruption_comes_behind_the_first_piece() -> None:
     before = time.monotonic()
     assert b"".join(pieces) == b"%015d\n" % 8192
     assert time.monotonic() - before >= 0.05
+
+
+def test_what_is_sent_whole_at_once_is_not_followed_by_a_pause() -> None:
+    before = time.monotonic()
+    assert len(b"".join(interrupted(numbered_bytes(8192), 60))) == 8192
+    assert time.monotonic() - before < 30
 
 
 def test_how_long_bytes_stay_fresh_is_the_visitors_choice(client: FlaskClient) -> None:

@@ -44,8 +44,17 @@ class TestMethods:
         assert body_of(client, order) == {"id": 1, "owner": "alice", "item": "coffee", "quantity": 1}
 
     def test_put_repeated_changes_nothing_more(self, client: FlaskClient, order: str, alice: Headers) -> None:
-        tags = [client.put(order, json=TEA | {"quantity": 9}, headers=alice).headers["ETag"] for _ in range(2)]
-        assert tags[0] == tags[1] == client.get(order).headers["ETag"]
+        tags = []
+        for _ in range(2):
+            client.put(order, json=TEA | {"quantity": 9}, headers=alice)
+            tags.append(client.get(order).headers["ETag"])
+        assert tags[0] == tags[1]
+
+    def test_the_answer_to_put_has_no_validator_of_what_was_not_sent(
+        self, client: FlaskClient, order: str, alice: Headers
+    ) -> None:
+        assert "ETag" not in client.put(order, json=TEA, headers=alice).headers
+        assert "ETag" in client.patch(order, json={"quantity": 3}, headers=alice).headers
 
     def test_put_does_not_create(self, client: FlaskClient, alice: Headers) -> None:
         assert client.put("/api/orders/7", json=TEA, headers=alice).status_code == 404
@@ -232,6 +241,21 @@ class TestValidators:
         assert client.put(order, json=TEA, headers=alice | {"If-Match": tag}).status_code == 200
         assert client.put(order, json=TEA, headers=alice | {"If-Match": "*"}).status_code == 200
 
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+    @pytest.mark.parametrize("condition", ["*", "{tag}", "W/{tag}", '"other", {tag}'])
+    def test_if_none_match_that_fits_is_412_and_changes_nothing(
+        self, client: FlaskClient, order: str, alice: Headers, method: str, condition: str
+    ) -> None:
+        before = client.get(order)
+        headers = alice | {"If-None-Match": condition.format(tag=before.headers["ETag"])}
+        answer = client.open(order, method=method, json=TEA | {"quantity": 9}, headers=headers)
+        assert (answer.status_code, client.get(order).data) == (412, before.data)
+
+    def test_if_none_match_that_does_not_fit_goes_through(
+        self, client: FlaskClient, order: str, alice: Headers
+    ) -> None:
+        assert client.put(order, json=TEA, headers=alice | {"If-None-Match": '"other"'}).status_code == 200
+
     def test_a_copy_may_be_kept_but_must_be_asked_about(self, client: FlaskClient, order: str) -> None:
         assert client.get(order).headers["Cache-Control"] == "no-cache"
 
@@ -262,6 +286,15 @@ class TestNegotiation:
         answer = client.get(order, headers={"Accept": accept})
         assert answer.status_code == 406
         assert "application/json and text/html" in answer.get_json(force=True)["detail"]
+
+    @pytest.mark.parametrize(("method", "path"), [("POST", "s"), ("PUT", "s/1"), ("PATCH", "s/1")])
+    def test_whoever_wants_no_answer_there_is_changes_nothing(
+        self, client: FlaskClient, order: str, alice: Headers, method: str, path: str
+    ) -> None:
+        before = client.get("/api/orders").data
+        headers = alice | {"Accept": "image/png"}
+        answer = client.open(f"/api/order{path}", method=method, json=TEA | {"quantity": 9}, headers=headers)
+        assert (answer.status_code, client.get("/api/orders").data) == (406, before)
 
     def test_representations_have_different_tags(self, client: FlaskClient, order: str) -> None:
         tags = {client.get(order, headers={"Accept": each}).headers["ETag"] for each in ("text/html", "*/*")}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 
@@ -28,6 +31,26 @@ def test_a_static_file_may_be_kept_a_minute_and_then_costs_a_304(client: FlaskCl
     assert first.headers["Cache-Control"] == "public, max-age=60"
     again = client.get("/static/site.css", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_static_file_changed_without_changing_its_size_or_time_has_another_tag(app: Flask, tmp_path: Path) -> None:
+    app.static_folder = str(tmp_path)
+    tags = []
+    for text in ("red", "tan"):
+        (tmp_path / "site.css").write_text(text)
+        os.utime(tmp_path / "site.css", (0, 0))
+        answer = app.test_client().get("/static/site.css")
+        assert (answer.text, "Last-Modified" in answer.headers) == (text, False)
+        tags.append(answer.headers["ETag"])
+    assert tags[0] != tags[1]
+
+
+def test_a_piece_of_a_static_file(client: FlaskClient) -> None:
+    whole = client.get("/static/site.css").data
+    piece = client.get("/static/site.css", headers={"Range": "bytes=2-5"})
+    assert (piece.status_code, piece.data) == (206, whole[2:6])
+    assert client.get("/static/site.css", headers={"Range": f"bytes={len(whole)}-"}).status_code == 416
+    assert client.get("/static/nothing.css").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/health", "/nothing", "/fail", "/api/orders", "/static/site.css"])

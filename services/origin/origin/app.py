@@ -13,9 +13,9 @@ from origin.ailments import Ailments
 from origin.database import Database
 from origin.order_store import OrderStore
 from origin.session_cookie import SessionCookie
+from origin.static_files import WithStaticFiles
 
 LARGEST_REQUEST_BODY = 64 * 1024  # bytes; more is answered 413
-STATIC_MAX_AGE_S = 60  # short, so that a visit can see a copy go stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Settings:
 
 def create_app(settings: Settings) -> Flask:
     """The site. Raises OSError, sqlite3.Error or database.WrongSchema if the shared folder does not serve."""
-    app = Flask("origin")
+    app = WithStaticFiles("origin")
     database = Database(settings.shared / "orders.db")
     key = signing_key(settings.shared / "signing.key")
     accounts = Accounts(database, key)
@@ -37,7 +37,6 @@ def create_app(settings: Settings) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=LARGEST_REQUEST_BODY,
-        SEND_FILE_MAX_AGE_DEFAULT=STATIC_MAX_AGE_S,
     )
     app.session_interface = SessionCookie()
     app.extensions["database"] = database

@@ -6,7 +6,6 @@ import base64
 import time
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import islice
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -96,16 +95,20 @@ def numbered_bytes(size: int) -> Iterator[bytes]:
 
 
 def interrupted(pieces: Iterator[bytes], pause_s: float) -> Iterator[bytes]:
-    """The same pieces, with a pause behind the first."""
-    yield from islice(pieces, 1)
-    time.sleep(pause_s)
-    yield from pieces
+    """The same pieces, with a pause between the first and the second: with nothing left to send, whoever has all of it
+    would wait for the next response on this connection."""
+    for position, piece in enumerate(pieces):
+        if position == 1:
+            time.sleep(pause_s)
+        yield piece
 
 
 def _number(name: str, least: int, most: int, default: int | None = None) -> int:
     given = request.args.get(name)
     if given is None and default is not None:
         return default
-    if given is None or not (given.isascii() and given.isdigit() and least <= int(given[:9]) <= most):
+    # As many digits as `most` has at the most: int() of a long text would be work for nothing.
+    readable = given is not None and given.isascii() and given.isdigit() and len(given) <= len(str(most))
+    if given is None or not (readable and least <= int(given) <= most):
         raise BadRequest(f"{name}: expected a whole number from {least} to {most}, found {given!r}")
     return int(given)

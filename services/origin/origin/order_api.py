@@ -75,6 +75,7 @@ class Collection(_Orders):
     def post(self) -> ResponseReturnValue:
         user = self._user()
         demand_media_type(JSON)
+        _negotiated()
         order = self._store.create(user, whole(parse_object(request.get_data())))
         response = _represent(order)
         response.status_code = 201
@@ -91,17 +92,22 @@ class Item(_Orders):
     def put(self, number: int) -> ResponseReturnValue:
         user = self._user()
         demand_media_type(JSON)
+        _negotiated()
         wanted = whole(parse_object(request.get_data()))
 
         def decide(order: Order) -> Draft:
             _admit(user, order)
             return wanted
 
-        return _represent(self._store.change(number, decide))
+        response = _represent(self._store.change(number, decide))
+        # What is kept is not what was sent: id and owner are added. So no validator (RFC 9110, section 9.3.4).
+        del response.headers["ETag"]
+        return response
 
     def patch(self, number: int) -> ResponseReturnValue:
         user = self._user()
         demand_media_type(MERGE_PATCH, JSON)
+        _negotiated()
         fields = parse_object(request.get_data())
 
         def decide(order: Order) -> Draft:
@@ -119,12 +125,15 @@ class Item(_Orders):
 
 
 def _admit(user: str, order: Order) -> None:
-    """403 unless the order is the user's; 412 unless it is still what If-Match names (RFC 9110 section 13.1.1)."""
+    """403 unless the order is the user's; 412 unless it is still what If-Match names, or if it is what If-None-Match
+    names (RFC 9110, section 13.2.2)."""
     if user != order.owner:
         raise Forbidden(f"order {order.id} belongs to {order.owner}, not to {user}")
-    wanted = request.if_match
-    if wanted and not any(wanted.contains(entity_tag(each, order)) for each in REPRESENTATIONS):
+    tags = [entity_tag(each, order) for each in REPRESENTATIONS]
+    if request.if_match and not any(request.if_match.contains(tag) for tag in tags):
         raise PreconditionFailed(f"order {order.id} has changed since")
+    if request.if_none_match and any(request.if_none_match.contains_weak(tag) for tag in tags):
+        raise PreconditionFailed(f"order {order.id} is there, as If-None-Match has it")
 
 
 def _represent(order: Order) -> Response:
@@ -134,7 +143,10 @@ def _represent(order: Order) -> Response:
 
 
 def _negotiated() -> str:
-    """The media type that the client likes best; JSON if it does not care; 406 if it wants none of those there are."""
+    """The media type that the client likes best; JSON if it does not care; 406 if it wants none of those there are.
+
+    Asked before anything is changed, too: who is refused an answer must not find the change made.
+    """
     if not request.accept_mimetypes:
         return JSON
     best = request.accept_mimetypes.best_match(REPRESENTATIONS)
