@@ -12,14 +12,17 @@ _LINE = 16  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`fields` are the header fields that not every answer has; whether the body is sent, the method decides."""
+
     status: int
     body: bytes
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 def answer(method: str, target: str) -> Answer:
     """The response to `method` of `target`, its query included."""
-    if method != "GET":
-        return Answer(405, b"405 Only GET is understood here.\n")
+    if method not in ("GET", "HEAD"):
+        return Answer(405, b"405 Only GET and HEAD are understood here.\n", (("allow", "GET, HEAD"),))
     path = target.partition("?")[0]
     if path == "/":
         return Answer(200, b"The lab's second HTTP/3 server.\n")

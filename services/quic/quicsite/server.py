@@ -32,26 +32,37 @@ class SiteProtocol(QuicConnectionProtocol):
 
     def _answer(self, http: H3Connection, request: HeadersReceived) -> None:
         fields = {name.decode(): value.decode() for name, value in request.headers}
-        found = answer(fields.get(":method", ""), fields.get(":path", ""))
+        method = fields.get(":method", "")
+        found = answer(method, fields.get(":path", ""))
         headers = {
             ":status": str(found.status),
             "content-type": "text/plain",
             "content-length": str(len(found.body)),
             "cache-control": "no-store",
+            **dict(found.fields),
         }
-        http.send_headers(request.stream_id, [(name.encode(), value.encode()) for name, value in headers.items()])
-        http.send_data(request.stream_id, found.body, end_stream=True)
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        is_head = method == "HEAD"  # the same header fields, no content (RFC 9110, section 9.3.2)
+        http.send_headers(request.stream_id, encoded, end_stream=is_head)
+        if not is_head:
+            http.send_data(request.stream_id, found.body, end_stream=True)
         self.transmit()
 
 
 class Tickets:
-    """Sessions that may be resumed once each (RFC 8446, section 8.1): a ticket used twice could be a replay."""
+    """Sessions that may be resumed once each (RFC 8446, section 8.1): a ticket used twice could be a replay.
 
-    def __init__(self) -> None:
+    The oldest go when there are `most`: every connection brings one, and few are used.
+    """
+
+    def __init__(self, most: int = 1000) -> None:
+        self._most = most
         self._kept: dict[bytes, SessionTicket] = {}
 
     def keep(self, ticket: SessionTicket) -> None:
         self._kept[ticket.ticket] = ticket
+        if len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
 
     def take(self, label: bytes) -> SessionTicket | None:
         return self._kept.pop(label, None)
