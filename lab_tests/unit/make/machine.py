@@ -106,7 +106,7 @@ def make_machine(folder: Path) -> Machine:
             shutil.copy(CHECKOUT / name, lab / name)
     if not (lab / ".env").exists():
         (lab / ".env").write_text("LAB=eightsteps\nLAB_NET=10.77\n")
-    for name in ("bin", "proc/net", "sys/class/net"):
+    for name in ("bin", "proc/net", "proc/sys/net/ipv6", "sys/class/net"):
         (folder / name).mkdir(parents=True)
     machine = Machine(
         folder,

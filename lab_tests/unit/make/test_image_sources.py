@@ -117,12 +117,12 @@ def test_the_scripts_of_make_are_not_part_of_the_base(machine: Machine, lab: Pat
 
 def test_the_machines_own_authorities_go_into_the_base(machine: Machine, lab: Path) -> None:
     without = source_of(machine, "base")
-    assert asked(machine, "context_tar base | tar -t | grep certificates") == "ca-certificates/"
+    assert asked(machine, 'context_tar base "$folder" | tar -t | grep certificates') == "ca-certificates/"
     (machine.folder / "ca/company").mkdir(parents=True)
     (machine.folder / "ca/company/proxy.crt").write_text("certificate")
     (machine.folder / "ca/notes.txt").write_text("not one")
     assert source_of(machine, "base") != without
-    assert asked(machine, "context_tar base | tar -t | grep certificates/p") == "ca-certificates/proxy.crt"
+    assert asked(machine, 'context_tar base "$folder" | tar -t | grep certificates/p') == "ca-certificates/proxy.crt"
 
 
 def test_editing_a_test_builds_nothing(machine: Machine, lab: Path) -> None:

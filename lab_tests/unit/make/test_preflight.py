@@ -219,6 +219,11 @@ def test_the_labs_own_port_is_no_obstacle(machine: Machine) -> None:
     assert machine.run("preflight.sh").status == 0
 
 
+def test_a_kernel_without_ipv6_cannot_have_it_switched_off(machine: Machine) -> None:
+    (machine.folder / "proc/sys/net/ipv6").rmdir()
+    assert "start it with ipv6.disable_ipv6=1" in problem_of(machine)
+
+
 # ---------------------------------------------------------------- room
 
 

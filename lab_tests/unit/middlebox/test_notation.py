@@ -58,6 +58,7 @@ def test_a_sentence_may_stand_in_an_objects_place() -> None:
         ("drop", "drop ><: expected"),
         ({}, r"faults\[0\].kind: expected drop, lose, .* or replace, found None"),
         ({"kind": "flop"}, "found 'flop'"),
+        ({"kind": ["drop"]}, r"found \['drop'\]"),
         ({"kind": "drop", "first": 0}, r"faults\[0\].first: expected a whole number from 1 to \d+, found 0"),
         ({"kind": "drop", "first": 1.5}, "found 1.5"),
         ({"kind": "drop", "first": True}, "found True"),

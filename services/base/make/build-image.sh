@@ -8,6 +8,7 @@ set -eu
 name=$1 log=$2
 digests=$(mktemp -d)
 trap 'rm -r "$digests"' EXIT
+trap 'exit 130' INT TERM
 started=$(now)
 
 set -- --label "eightsteps.source=$(source_of "$name" "$digests")"
@@ -19,7 +20,7 @@ for proxy in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
 done
 
 say "building $name"
-if ! context_tar "$name" | BUILDKIT_PROGRESS=plain docker build "$@" -t "$LAB-$name" - >"$log" 2>&1; then
+if ! context_tar "$name" "$digests" | BUILDKIT_PROGRESS=plain docker build "$@" -t "$LAB-$name" - >"$log" 2>&1; then
     problem "image $name could not be built; the builder's last lines:"
     tail -n 25 "$log" | indented >&2
     exit 1

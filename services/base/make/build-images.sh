@@ -7,6 +7,7 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
+trap 'exit 130' INT TERM
 digests=$work/digests
 mkdir "$digests"
 

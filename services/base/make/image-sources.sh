@@ -22,11 +22,12 @@ folder_of() { if [ "$1" = tests ]; then echo lab_tests; else echo "services/$1";
 # Images that NAME is built on, nearest first.
 parents_of() { sed -n '/^FROM/q; s/^ARG \([A-Z][A-Z0-9-]*\)$/\1/p' "$(folder_of "$1")/Dockerfile" | tr '[:upper:]' '[:lower:]'; }
 
-# What the builder gets to see, as a tar that is the same for the same sources: no owner, no time, no trace of
-# the user's umask (the lab's programs are not root and must be able to read), nothing Python left behind.
+# context_tar NAME FOLDER: what the builder gets to see, as a tar that is the same for the same sources: no owner, no
+# time, no trace of the user's umask (the lab's programs are not root and must be able to read), nothing Python left
+# behind. FOLDER is the caller's, for what has to be gathered first.
 context_tar() {
     case $1 in
-        base) context_with_certificates ;;
+        base) context_with_certificates "$2/gathered" ;;
         tests) stable_tar -C lab_tests Dockerfile -C .. lab_tests/requirements.txt services/*/requirements.txt ;;  # the rest is mounted
         *) stable_tar -C "$(folder_of "$1")" . ;;
     esac
@@ -39,20 +40,18 @@ stable_tar() {
 
 # Behind a proxy that inspects TLS, apt and pip inside the images must trust what this machine trusts.
 context_with_certificates() {
-    certificates=$(mktemp -d)
-    mkdir "$certificates/ca-certificates"
+    mkdir -p "$1/ca-certificates"
     if [ -d "$ca_folder" ]; then
-        find "$ca_folder" -name '*.crt' -exec cp {} "$certificates/ca-certificates/" \;
+        find "$ca_folder" -name '*.crt' -exec cp {} "$1/ca-certificates/" \;
     fi
-    stable_tar --exclude=./make -C services/base . -C "$certificates" ca-certificates
-    rm -r "$certificates"
+    stable_tar --exclude=./make -C services/base . -C "$1" ca-certificates
 }
 
 # source_of NAME FOLDER: a digest of the context and of what it is built on; FOLDER remembers those already known.
 source_of() {
     if [ ! -s "$2/$1" ]; then
         for parent in $(parents_of "$1"); do source_of "$parent" "$2" >/dev/null; done
-        { context_tar "$1"; for parent in $(parents_of "$1"); do cat "$2/$parent"; done; } \
+        { context_tar "$1" "$2"; for parent in $(parents_of "$1"); do cat "$2/$parent"; done; } \
             | sha256sum | cut -c 1-20 >"$2/$1"
     fi
     cat "$2/$1"

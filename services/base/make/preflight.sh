@@ -44,6 +44,14 @@ check_names() {
     [ $found = 0 ] || exit 1
 }
 
+# ---------------------------------------------------------------- the kernel
+
+# The hosts switch IPv6 off for themselves, with a setting that such a kernel does not have.
+check_ipv6() {
+    [ -e "$proc/sys/net/ipv6" ] \
+        || found "this kernel was started without IPv6 (ipv6.disable=1), and Docker cannot switch it off for the hosts: start it with ipv6.disable_ipv6=1 in its place"
+}
+
 # ---------------------------------------------------------------- Docker
 
 check_docker() {
@@ -188,6 +196,7 @@ check_names
 check_docker
 [ "${1:-}" != docker ] || exit 0
 check_compose
+check_ipv6
 check_other_folder
 check_subnets
 check_bridges

@@ -16,6 +16,7 @@ done
 own="label=com.docker.compose.project=$LAB"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
 
 # What the tap recorded, the session keys and the orders belong to this run; the CA stays, so that a browser that
 # was told to trust it still does after the next start.

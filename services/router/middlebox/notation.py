@@ -82,7 +82,7 @@ def write_fault(fault: Fault) -> dict[str, Any]:
 def _fault(entry: object, where: str) -> Fault:
     parts = _object(entry, where)
     kind = parts.get("kind")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise BadRequest(f"{where}.kind: expected {listed(list(_KINDS))}, found {kind!r}")
     names, read = _KINDS[kind]
     _known(parts, {"kind", "match", *names}, where)
