@@ -25,4 +25,5 @@ class WithStaticFiles(Flask):
         content = response.get_data()
         response.close()  # the file: all of it is read
         response.set_etag(hashlib.sha256(content).hexdigest()[:20])
-        return response.make_conditional(request, accept_ranges=True, complete_length=len(content))
+        response.make_conditional(request, accept_ranges=True, complete_length=len(content))
+        return response
