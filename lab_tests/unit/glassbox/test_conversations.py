@@ -9,10 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certified import NAME, certified
+from conversing import converse, pair
 from glassbox.alerts import AlertDescription, TlsFault
 from glassbox.client import connect
 from glassbox.connection import Connection
-from glassbox.events import ConnectionFailed, DataReceived, Event, HandshakeCompleted, PeerClosed
+from glassbox.events import ConnectionFailed, DataReceived, HandshakeCompleted, PeerClosed
 from glassbox.groups import Group
 from glassbox.keylog import key_log
 from glassbox.messages import ClientHello, ServerHello, split_handshakes
@@ -22,22 +23,6 @@ from glassbox.server import Identity, accept
 from glassbox.suites import SUITES, TLS_1_2, TLS_1_3
 
 SUITES_1_3 = [suite for suite in SUITES.values() if suite.version == TLS_1_3]
-
-
-def pair(offer: Offer | None = None) -> tuple[Connection, Connection]:
-    client = connect(offer or Offer(NAME, versions=(TLS_1_3,)), lambda chain: None)
-    return client, accept(certified("ecdsa").identity)
-
-
-def converse(client: Connection, server: Connection) -> tuple[list[Event], list[Event]]:
-    """Until both have nothing more to say."""
-    at_client: list[Event] = []
-    at_server: list[Event] = []
-    while sent := client.bytes_to_send():
-        at_server += server.receive(sent)
-        answer = server.bytes_to_send()
-        at_client += client.receive(answer) if answer else []
-    return at_client, at_server
 
 
 def value_of(connection: Connection, name: str) -> bytes:

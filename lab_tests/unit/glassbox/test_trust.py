@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from glassbox.alerts import AlertDescription, TlsFault
+from glassbox.signatures import MALFORMED
 from glassbox.trust import chain_check
 from pki.catalogue import CATALOGUE
 from pki.profile import Identity, issue
@@ -77,3 +79,58 @@ def test_whichever_byte_of_a_certificate_is_damaged_the_refusal_is_an_alert(
             damaged[at] ^= mask
             with pytest.raises(TlsFault, match=r"^Certificate: "):
                 check((bytes(damaged), *others))
+
+
+def in_its_name(leaf: bytes) -> bytes:
+    """A BIT STRING for text, in issuer and subject."""
+    return leaf.replace(b"\x0c\x0eeightsteps lab", b"\x03\x0e\0ightsteps lab")
+
+
+def in_its_subject_alternative_name(leaf: bytes) -> bytes:
+    """An x400Address for a dNSName."""
+    at = leaf.index(SITE.encode(), leaf.index(b"\x55\x1d\x11")) - 2
+    return leaf[:at] + b"\xa3" + leaf[at + 1 :]
+
+
+def in_its_version(leaf: bytes) -> bytes:
+    return leaf.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\3", 1)
+
+
+def in_an_extension_that_comes_twice(leaf: bytes) -> bytes:
+    """subjectKeyIdentifier for authorityKeyIdentifier."""
+    return leaf.replace(b"\x55\x1d\x23", b"\x55\x1d\x0e", 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "raised"),
+    [
+        (in_its_version, x509.InvalidVersion),
+        (in_its_name, TypeError),
+        (in_its_subject_alternative_name, x509.UnsupportedGeneralNameType),
+        (in_an_extension_that_comes_twice, x509.DuplicateExtension),
+        (lambda leaf: leaf[:-1], ValueError),
+    ],
+)
+def test_whatever_cryptography_raises_for_a_malformed_certificate_is_an_alert(
+    made: dict[str, Identity], damage: Callable[[bytes], bytes], raised: type[Exception]
+) -> None:
+    """No exception of `MALFORMED` is there in vain."""
+    leaf, *others = chain(made["site"])
+    assert damage(leaf) != leaf
+    with pytest.raises(TlsFault, match=r"^Certificate: ") as refusal:
+        chain_check(roots(made), SITE, NOW)((damage(leaf), *others))
+    assert refusal.value.alert == AlertDescription.BAD_CERTIFICATE
+    assert type(refusal.value.__cause__) is raised
+    assert raised in MALFORMED
+
+
+@pytest.mark.parametrize("name", [f"{SITE}.", "a..b", "a_b.example", ""])
+def test_what_no_certificate_can_name_is_told_before_there_is_one(made: dict[str, Identity], name: str) -> None:
+    with pytest.raises(ValueError, match="invalid domain name"):
+        chain_check(roots(made), name, NOW)
+
+
+def test_an_address_is_looked_for_in_the_certificate(made: dict[str, Identity]) -> None:
+    with pytest.raises(TlsFault, match="no matching subjectAltName") as refusal:
+        chain_check(roots(made), "10.77.3.10", NOW)(chain(made["site"]))
+    assert refusal.value.alert == AlertDescription.BAD_CERTIFICATE

@@ -12,7 +12,7 @@ from glassbox.connection import Connection, Layer, Player
 from glassbox.groups import Group, KeyPair, Randomness
 from glassbox.handshake import Beginning, ChainCheck
 from glassbox.messages import (
-    DOWNGRADE_TO_TLS_1_2,
+    DOWNGRADES,
     Extension,
     Handshake,
     HandshakeType,
@@ -36,6 +36,7 @@ def connect_with(hellos: Hellos, check_chain: ChainCheck, randomness: Randomness
 
 
 _GROUPS = frozenset(int(group) for group in Group)
+_IN_HELLO_RETRY_REQUEST = (Extension.SUPPORTED_VERSIONS, Extension.KEY_SHARE, Extension.COOKIE)
 
 
 class _WaitForServerHello:
@@ -84,7 +85,8 @@ class _WaitForServerHello:
         return Client13(beginning) if is_1_3 else Client12(beginning)
 
     def _check(self, server_hello: ServerHello) -> CipherSuite:
-        """Whether the server chose among what was offered."""
+        """Whether the server chose among what was offered, and stays with what it chose."""
+        self._check_retry(server_hello)
         offered = self._hello.client_hello
         version = server_hello.negotiated_version
         versions = find(offered.extensions, Extension.SUPPORTED_VERSIONS)
@@ -99,24 +101,34 @@ class _WaitForServerHello:
         if suite.version != version:
             text = f"ServerHello: {suite.name} does not belong to version {version:#06x}"
             raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
-        if version == TLS_1_3:
-            self._check_1_3(server_hello)
-        elif TLS_1_3 in offered_versions and server_hello.random.endswith(DOWNGRADE_TO_TLS_1_2):
-            text = "ServerHello: random: the server could speak TLS 1.3; somebody took the offer away"
+        if version == TLS_1_3 and server_hello.session_id != offered.session_id:
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, "ServerHello: legacy_session_id_echo: not the client's")
+        if version != TLS_1_3 and TLS_1_3 in offered_versions and server_hello.random.endswith(DOWNGRADES):
+            text = "ServerHello: random: the server could speak a later version; somebody took the offer away"
             raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
         return suite
 
-    def _check_1_3(self, server_hello: ServerHello) -> None:
-        if server_hello.session_id != self._hello.client_hello.session_id:
-            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, "ServerHello: legacy_session_id_echo: not the client's")
-        if self._retry is not None and server_hello.cipher_suite != self._retry.cipher_suite:
-            text = "ServerHello: cipher_suite: another one than in HelloRetryRequest"
-            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
+    def _check_retry(self, server_hello: ServerHello) -> None:
+        """RFC 8446, 4.1.4: only TLS 1.3 has a HelloRetryRequest, there is one, and what it chose stays chosen."""
+        version = server_hello.negotiated_version
         if self._retry is not None and server_hello.is_retry:
             raise TlsFault(AlertDescription.UNEXPECTED_MESSAGE, "a second HelloRetryRequest")
+        if server_hello.is_retry and version != TLS_1_3:
+            text = f"HelloRetryRequest: version {version:#06x}, which has none"
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
+        if self._retry is None:
+            return
+        if version != TLS_1_3:
+            text = f"ServerHello: version {version:#06x}: another one than in HelloRetryRequest"
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
+        if server_hello.cipher_suite != self._retry.cipher_suite:
+            text = "ServerHello: cipher_suite: another one than in HelloRetryRequest"
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
 
     def _again(self, retry: ServerHello, suite: CipherSuite, message: Handshake) -> None:
         """RFC 8446, 4.1.4."""
+        offered = [type for type, _ in self._hello.client_hello.extensions]
+        ext.only(retry.extensions, offered, _IN_HELLO_RETRY_REQUEST, "HelloRetryRequest")
         group = self._retry_group(retry)
         cookie = find(retry.extensions, Extension.COOKIE)
         if group is None and cookie is None:

@@ -53,6 +53,7 @@ class Client12:
         extensions = beginning.server_hello.extensions
         offered = (*beginning.offered_extensions, Extension.RENEGOTIATION_INFO)  # offered as a suite (RFC 5746, 3.3)
         ext.only(extensions, offered, _IN_SERVER_HELLO, "ServerHello")
+        _check_renegotiation_info(find(extensions, Extension.RENEGOTIATION_INFO))
         alpn = find(extensions, Extension.ALPN)
         self._protocol = None if alpn is None else ext.read_alpn(alpn)
         self._is_extended = find(extensions, Extension.EXTENDED_MASTER_SECRET) is not None
@@ -169,7 +170,11 @@ class Client12:
             text = f"{self._suite.name} needs an RSA certificate, found {type(key).__name__}"
             raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
         pre_master_secret = uint(TLS_1_2, 2) + self._begun.randomness(46)
-        encrypted = key.encrypt(pre_master_secret, padding.PKCS1v15())
+        try:
+            encrypted = key.encrypt(pre_master_secret, padding.PKCS1v15())
+        except ValueError as fault:
+            text = f"{self._suite.name}: a key of {key.key_size} bits is too short for the pre-master secret"
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text) from fault
         self._layer.ledger.note("encrypted_pre_master_secret", "RFC 5246, 7.4.7.1", encrypted)
         return pre_master_secret, vector(2, encrypted)
 
@@ -248,6 +253,18 @@ class Client12:
 
     def _on_hello_request(self, message: Handshake) -> _State:
         raise TlsFault(AlertDescription.NO_RENEGOTIATION, "HelloRequest: the glass box does not renegotiate")
+
+
+def _check_renegotiation_info(content: bytes | None) -> None:
+    """RFC 5746, 3.4: an initial handshake has nothing to tell of one before, and there is no other here."""
+    if content is None:
+        return
+    reader = Reader(content, "renegotiation_info")
+    told = reader.vector(1, "renegotiated_connection")
+    reader.finish()
+    if told:
+        text = f"ServerHello: renegotiation_info: expected 0 bytes of a handshake before, found {len(told)}"
+        raise TlsFault(AlertDescription.HANDSHAKE_FAILURE, text)
 
 
 _IN_SERVER_HELLO = (

@@ -23,10 +23,11 @@ from glassbox.messages import (
     read_certificate_13,
     read_extensions,
 )
+from glassbox.offer import PSK_KE
 from glassbox.presentation import Reader
 from glassbox.secrets13 import ApplicationSecrets, HandshakeSecrets
 from glassbox.signatures import certificate_verify_content, public_key, verify
-from glassbox.suites import TLS_1_3
+from glassbox.suites import SUITES, TLS_1_3
 
 
 class _State(Enum):
@@ -65,8 +66,9 @@ class Client13:
             shared_secret=shared_secret,
             server_hello_hash=self._hash(),
         )
-        self._layer.read_with(self._handshake.server_protection())
+        # Writing first: after ServerHello the server reads an alert under these keys.
         self._layer.write_with(self._handshake.client_protection())
+        self._layer.read_with(self._handshake.server_protection())
 
     @property
     def is_open(self) -> bool:
@@ -91,22 +93,32 @@ class Client13:
         ticket = self._begun.ticket
         if int.from_bytes(selected) != 0 or ticket is None:
             raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, "ServerHello: selected_identity: no such identity")
+        bound = SUITES[ticket.suite]
+        if bound.hash is not self._suite.hash:  # RFC 8446, 4.2.11
+            text = f"ServerHello: cipher_suite: {self._suite.name} has another hash than the PSK's {bound.name}"
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
         return ticket.secret
 
     def _shared_secret(self) -> tuple[str | None, bytes | None]:
         """Group and secret; neither when a PSK stands alone (psk_ke)."""
-        content = find(self._begun.server_hello.extensions, Extension.KEY_SHARE)
-        if content is None and self._is_resumed:
+        extensions = self._begun.server_hello.extensions
+        if self._is_resumed and find(extensions, Extension.KEY_SHARE) is None:
+            self._check_psk_alone()
             return None, None
-        group, public = ext.read_key_share(
-            ext.required(self._begun.server_hello.extensions, Extension.KEY_SHARE, "ServerHello")
-        )
+        group, public = ext.read_key_share(ext.required(extensions, Extension.KEY_SHARE, "ServerHello"))
         pair = next((pair for pair in self._begun.hello.key_pairs if pair.group == group), None)
         if pair is None:
             text = f"ServerHello: key_share: group {group:#06x}, for which no share was sent"
             raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
         self._layer.ledger.note("server_public_value", "RFC 8446, 4.2.8", public)
         return Group(group).name.lower(), pair.shared_secret(public)
+
+    def _check_psk_alone(self) -> None:
+        """RFC 8446, 4.2.11."""
+        modes = find(self._begun.hello.client_hello.extensions, Extension.PSK_KEY_EXCHANGE_MODES)
+        if modes is None or PSK_KE not in ext.read_psk_modes(modes):
+            text = "ServerHello: key_share is missing: a PSK alone (psk_ke) was not offered"
+            raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
 
     def _on_encrypted_extensions(self, message: Handshake) -> _State:
         reader = Reader(message.body, "EncryptedExtensions")

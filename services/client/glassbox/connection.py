@@ -6,12 +6,13 @@ whole handshake messages, answers through the layer, and may hand over to anothe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from glassbox.alerts import AlertDescription, AlertLevel, TlsFault
 from glassbox.events import ConnectionFailed, DataReceived, Event, PeerClosed, failed
 from glassbox.intermediate import Ledger
-from glassbox.messages import Handshake, split_handshakes
+from glassbox.messages import Handshake, first_handshake
 from glassbox.records import LARGEST_FRAGMENT, ContentType, Protection, Record, split_records
 from glassbox.suites import TLS_1_2
 
@@ -50,9 +51,10 @@ class Layer:
         self._write = protection
 
     def read_with(self, protection: Protection) -> None:
-        """Raises TlsFault(unexpected_message) in the middle of a message: keys change between messages only."""
+        """Raises TlsFault(unexpected_message) unless the message before ended its record (RFC 8446, 5.1)."""
         if self._handshake:
-            raise TlsFault(AlertDescription.UNEXPECTED_MESSAGE, "a handshake message on both sides of a key change")
+            text = f"a key change inside a record: {len(self._handshake)} bytes behind the message before it"
+            raise TlsFault(AlertDescription.UNEXPECTED_MESSAGE, text)
         self._read = protection
 
     def emit(self, event: Event) -> None:
@@ -66,12 +68,14 @@ class Layer:
             raise TlsFault(AlertDescription.RECORD_OVERFLOW, f"record: {len(content)} bytes of plaintext")
         return type, content
 
-    def handshakes(self, content: bytes) -> list[Handshake]:
-        """The messages that are whole with `content`."""
-        found, self._handshake = split_handshakes(self._handshake + content)
+    def handshakes(self, content: bytes) -> Iterator[Handshake]:
+        """The messages that are whole with `content`, one by one: `read_with` sees whether more stands behind one."""
+        message, self._handshake = first_handshake(self._handshake + content)
+        while message:
+            yield message
+            message, self._handshake = first_handshake(self._handshake)
         if len(self._handshake) > _LARGEST_HANDSHAKE:
             raise TlsFault(AlertDescription.DECODE_ERROR, f"handshake message: more than {_LARGEST_HANDSHAKE} bytes")
-        return found
 
     @property
     def is_between_messages(self) -> bool:

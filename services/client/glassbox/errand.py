@@ -172,8 +172,7 @@ class _Runner:
         fetched = Fetched(url)
         with _timed(fetched):
             parts = urlsplit(url)
-            name = parts.hostname or ""
-            line = self._connected((name, parts.port or _PORT), fetched)
+            line = self._connected((parts.hostname or "", parts.port or _PORT), fetched)
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             self._ask(line, target, parts.netloc, fetched)
         if self._errand.connections is not Connections.SHARED or fetched.error:
@@ -204,16 +203,17 @@ class _Runner:
         return line
 
     def _connect(self, key: tuple[str, int], fetched: Fetched) -> _Line:
-        errand, (name, port) = self._errand, key
-        address = socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
+        errand, (host, port) = self._errand, key
+        name = host.removesuffix(".")  # neither server_name (RFC 6066, 3) nor a certificate has the root's dot
+        check = errand.check_chain or _chain_check(errand.roots, name)
+        address = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
         fetched.looked_up_ns = time.monotonic_ns()
         connected = socket.create_connection((str(address[0]), port), _left(self._deadline))
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fetched.connected_ns = time.monotonic_ns()
         fetched.is_new_connection = True
-        ticket = self._tickets.get(name) if errand.connections is Connections.RESUMED else None
+        ticket = self._tickets.get(host) if errand.connections is Connections.RESUMED else None
         offer = replace(errand.offer, server_name=name, ticket=ticket)
-        check = errand.check_chain or chain_check(errand.roots, name, datetime.now(UTC))
         return _Line(key, connected, connect(offer, check), self._deadline)
 
     def _ask(self, line: _Line, target: str, host: str, fetched: Fetched) -> None:
@@ -230,6 +230,14 @@ class _Runner:
                 response.end()
         line.is_usable = line.is_usable and response.keeps_connection
         fetched.head, fetched.body = response.head, bytes(response.body)
+
+
+def _chain_check(roots: Sequence[x509.Certificate], name: str) -> ChainCheck:
+    """Raises ErrandFault."""
+    try:
+        return chain_check(roots, name, datetime.now(UTC))
+    except ValueError as fault:
+        raise ErrandFault(f"no certificate can be checked for {name!r}: {fault}") from fault
 
 
 @contextmanager

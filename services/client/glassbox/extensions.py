@@ -83,6 +83,14 @@ def read_numbers(content: bytes, what: str, size: int = 2) -> tuple[int, ...]:
     return tuple(found)
 
 
+def read_psk_modes(content: bytes) -> tuple[int, ...]:
+    """RFC 8446, 4.2.9."""
+    reader = Reader(content, "psk_key_exchange_modes")
+    modes = reader.vector(1, "ke_modes", 1)
+    reader.finish()
+    return tuple(modes)
+
+
 def pre_shared_key(identity: bytes, obfuscated_age: int, binder: bytes) -> bytes:
     """One identity and its binder (RFC 8446, 4.2.11)."""
     return vector(2, vector(2, identity) + uint(obfuscated_age, 4)) + vector(2, vector(1, binder))

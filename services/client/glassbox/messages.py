@@ -12,8 +12,9 @@ from glassbox.presentation import Reader, numbers, uint, vector
 HANDSHAKE_HEADER_LENGTH = 4
 HELLO_RETRY_REQUEST_RANDOM = bytes.fromhex("CF21AD74E59A6111BE1D8C021E65B891C2A211167ABB8C5E079E09E2C8A8339C")
 """SHA-256 of "HelloRetryRequest": the Random that makes a ServerHello one (RFC 8446, 4.1.3)."""
-DOWNGRADE_TO_TLS_1_2 = b"DOWNGRD\x01"
-"""The end of a TLS 1.2 ServerHello's Random when the server could have spoken 1.3 (RFC 8446, 4.1.3)."""
+DOWNGRADES = (b"DOWNGRD\x01", b"DOWNGRD\x00")
+"""The end of a ServerHello's Random when the server could have spoken more (RFC 8446, 4.1.3): in one for TLS 1.2, and
+in one for 1.1 or below. A client of 1.3 refuses both in 1.2."""
 
 
 class HandshakeType(IntEnum):
@@ -71,16 +72,22 @@ class Handshake:
         return uint(self.type, 1) + vector(3, self.body)
 
 
+def first_handshake(data: bytes) -> tuple[Handshake | None, bytes]:
+    """The message at the front of `data`, None while it is not whole, and what is left."""
+    end = HANDSHAKE_HEADER_LENGTH + int.from_bytes(data[1:HANDSHAKE_HEADER_LENGTH])
+    if len(data) < end:
+        return None, data
+    return Handshake(data[0], data[HANDSHAKE_HEADER_LENGTH:end]), data[end:]
+
+
 def split_handshakes(data: bytes) -> tuple[list[Handshake], bytes]:
     """The whole messages at the front of `data`, and what is left."""
-    found, at = [], 0
-    while len(data) - at >= HANDSHAKE_HEADER_LENGTH:
-        length = int.from_bytes(data[at + 1 : at + HANDSHAKE_HEADER_LENGTH])
-        if len(data) - at - HANDSHAKE_HEADER_LENGTH < length:
-            break
-        found.append(Handshake(data[at], data[at + HANDSHAKE_HEADER_LENGTH : at + HANDSHAKE_HEADER_LENGTH + length]))
-        at += HANDSHAKE_HEADER_LENGTH + length
-    return found, data[at:]
+    found = []
+    message, left = first_handshake(data)
+    while message:
+        found.append(message)
+        message, left = first_handshake(left)
+    return found, left
 
 
 def encode_extensions(extensions: Iterable[tuple[int, bytes]]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Protocol
 
 from glassbox import extensions as ext
@@ -22,6 +23,7 @@ class Offer:
     """Everything that a person may choose about a handshake."""
 
     server_name: str
+    """Without a dot at its end. An address stays out of the ClientHello (RFC 6066, 3)."""
     versions: tuple[int, ...] = (TLS_1_3, TLS_1_2)
     suites: tuple[int, ...] = tuple(SUITES)
     groups: tuple[Group, ...] = (Group.X25519, Group.SECP256R1, Group.FFDHE2048)
@@ -92,8 +94,10 @@ class FreshHellos:
 
     def _extensions(self, key_pairs: tuple[KeyPair, ...]) -> list[tuple[int, bytes]]:
         offer = self._offer
-        found: list[tuple[int, bytes]] = [
-            (Extension.SERVER_NAME, ext.server_name(offer.server_name)),
+        found: list[tuple[int, bytes]] = []
+        if _is_name(offer.server_name):
+            found.append((Extension.SERVER_NAME, ext.server_name(offer.server_name)))
+        found += [
             (Extension.SUPPORTED_GROUPS, ext.supported_groups(offer.groups)),
             (Extension.SIGNATURE_ALGORITHMS, ext.signature_algorithms(SignatureScheme)),
             (Extension.SUPPORTED_VERSIONS, ext.supported_versions(offer.versions)),
@@ -134,6 +138,15 @@ class FreshHellos:
         binder = tls13.verify_data(hash_, tls13.finished_key(hash_, key), transcript.hash(hash_, covered))
         psk = hello.extensions[-1][1][: -hash_.length] + binder
         return replace(hello, extensions=(*hello.extensions[:-1], (Extension.PRE_SHARED_KEY, psk)))
+
+
+def _is_name(text: str) -> bool:
+    """Whether server_name can hold it."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return bool(text)
+    return False
 
 
 def _number(pair: KeyPair) -> int:

@@ -111,8 +111,9 @@ class Server13:
             shared_secret=shared_secret,
             server_hello_hash=self._hash(suite),
         )
-        self._layer.read_with(self._handshake.client_protection())
+        # Writing first: an alert about bytes behind ClientHello comes after ServerHello, so under these keys.
         self._layer.write_with(self._handshake.server_protection())
+        self._layer.read_with(self._handshake.client_protection())
         self._send_flight(hello, suite, self._handshake)
         self._completed = HandshakeCompleted("TLS 1.3", suite.name, pair.name, self._protocol(hello), False, ())
         return _State.WAIT_FINISHED

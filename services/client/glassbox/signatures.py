@@ -64,7 +64,11 @@ _FORBIDDEN_IN_1_3 = (
 
 
 MALFORMED = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-"""What cryptography raises for bytes that are no certificate. Some parts are read only when somebody asks for them."""
+"""What cryptography raises for bytes that are no certificate. Some parts are read only when somebody asks for them.
+
+None of these can be left out: a version and an extension have exceptions of their own, all else is ValueError, and a
+name with a BIT STRING in it is TypeError, from path validation, too.
+"""
 
 
 def certificate_verify_content(transcript_hash: bytes, *, by_server: bool = True) -> bytes:
@@ -105,6 +109,9 @@ def verify(key: PublicKey, scheme: int, signature: bytes, content: bytes, *, is_
             case _:
                 text = f"signature scheme {SignatureScheme(scheme).name.lower()} does not fit the certificate's key"
                 raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text)
+    except ValueError as fault:  # an RSA key shorter than the hash and its padding
+        text = f"signature scheme {SignatureScheme(scheme).name.lower()} does not fit the certificate's key: {fault}"
+        raise TlsFault(AlertDescription.ILLEGAL_PARAMETER, text) from fault
     except InvalidSignature:
         text = "the signature was not made over this handshake by the certificate's key"
         raise TlsFault(AlertDescription.DECRYPT_ERROR, text) from None

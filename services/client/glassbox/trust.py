@@ -22,7 +22,10 @@ _LONGEST_PATH = 10
 
 
 def chain_check(roots: Sequence[x509.Certificate], name: str, now: datetime) -> ChainCheck:
-    """Accepts chains to one of `roots` for the server `name` (or address) at the time `now`."""
+    """Accepts chains to one of `roots` for the server `name` (or address) at the time `now`.
+
+    Raises ValueError for a name that no certificate can have; one that ends with a dot is such a name.
+    """
     verifier = PolicyBuilder().store(Store(list(roots))).time(now).build_server_verifier(_subject(name))
 
     def check(chain: tuple[bytes, ...]) -> None:
