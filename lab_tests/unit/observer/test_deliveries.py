@@ -48,6 +48,13 @@ def test_a_hole_that_is_never_filled_delivers_nothing_behind_it() -> None:
     assert list(in_order([Piece(10, 20, frame(1), (1,))])) == []
 
 
+def test_ten_thousand_pieces_behind_a_hole_take_a_moment() -> None:
+    pieces = [Piece(n, n + 1, frame(n), (1,)) for n in range(10_000, 0, -1)]
+    found = list(in_order([*pieces, Piece(0, 1, frame(20_000), (1,))]))
+    assert len(found) == 10_001
+    assert {delivery.usable.number for delivery in found} == {20_000}
+
+
 def front(version: str, link: str) -> Connection:
     frames = [f for f in golden(version).frames if f.link == link]
     return next(c for c in connections(frames) if any(m.is_request for f in c.frames for m in f.http))

@@ -29,6 +29,7 @@ class Resumption(Enum):
 
 
 _TLS_1_2 = 0x0303
+_SEQUENCE_SPACE = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,12 @@ class Connection:
 
     @property
     def refusal(self) -> Frame | None:
-        """The RST by which the server refused the connection (RFC 9293, section 3.10.7.1)."""
-        if len(self.opening) > 1:
+        """The RST with which the server answered a SYN that was seen (RFC 9293, section 3.10.7.1): its first word."""
+        if len(self.opening) != 1:
             return None
-        return self._first(lambda f: self.from_server(f) and bool(_flags(f) & TcpFlags.RST))
+        answer = self._first(self.from_server)
+        syns = (f for f in self.frames if _flags(f) == TcpFlags.SYN)
+        return answer if answer and any(_refuses(answer, syn) for syn in syns) else None
 
     @property
     def round_trip_ns(self) -> int | None:
@@ -140,6 +143,7 @@ class Connection:
 
 _CONNECTION_CLOSE = {0x1C, 0x1D}  # RFC 9000, section 19.19
 _ENDS = int(TcpFlags.FIN | TcpFlags.RST)
+_SYN_ACK = int(TcpFlags.SYN | TcpFlags.ACK)
 _GOAWAY = 7  # RFC 9113, section 6.8
 _CLOSE_NOTIFY = 0  # RFC 8446, section 6.1
 
@@ -203,12 +207,27 @@ def identity_of(opening: Frame) -> str | None:
 def _connection(link: str, transport: Transport, number: int, frames: tuple[Frame, ...]) -> Connection:
     opening = _quic_opening(frames) if transport is Transport.QUIC else next((f for f in frames if opens(f)), None)
     client, server = _ends(opening or frames[0])
-    if opening is None:
-        # Its start was not seen: what only a server says tells, or else the well-known port, which is the server's.
-        said = next((f for f in frames if _only_a_server_says(f)), None)
-        if _sender(said) == client if said else client.port < server.port:
-            client, server = server, client
+    if opening is None and client == _server(frames):
+        client, server = server, client
     return Connection(link, transport, number, client, server, identity_of(opening) if opening else None, frames)
+
+
+def tells_ends(frame: Frame) -> bool:
+    """Whether the frame alone says which end of its connection is the client's."""
+    return opens(frame) or _server_told_by(frame) is not None
+
+
+def _server(frames: tuple[Frame, ...]) -> Endpoint:
+    """The server of a connection whose start was not seen: told by what only one side says, or else by the port, for
+    the well-known one is the server's."""
+    told = next((server for server in map(_server_told_by, frames) if server), None)
+    return told or min(reversed(_ends(frames[0])), key=lambda end: end.port)
+
+
+def _server_told_by(frame: Frame) -> Endpoint | None:
+    if _only_a_server_says(frame):
+        return _ends(frame)[0]
+    return _ends(frame)[1] if _only_a_client_says(frame) else None
 
 
 def _quic_opening(frames: tuple[Frame, ...]) -> Frame | None:
@@ -227,10 +246,22 @@ def _quic_opening(frames: tuple[Frame, ...]) -> Frame | None:
 
 
 _NEW_TOKEN, _HANDSHAKE_DONE = 0x07, 0x1E  # RFC 9000, sections 19.7 and 19.20
+_PUSH_PROMISE = 5  # RFC 9113, section 6.6
+
+
+def _only_a_client_says(frame: Frame) -> bool:
+    if frame.tls and frame.tls.client_hello:
+        return True
+    # A promise looks like the request that it stands for, and a server makes it.
+    return any(message.is_request for message in frame.http) and _PUSH_PROMISE not in frame.http2_frame_types
 
 
 def _only_a_server_says(frame: Frame) -> bool:
     if frame.tls and frame.tls.server_hello:
+        return True
+    if frame.tcp and int(frame.tcp.flags) & _SYN_ACK == _SYN_ACK:
+        return True
+    if any(message.status is not None for message in frame.http):
         return True
     quic = frame.quic
     return bool(
@@ -246,6 +277,13 @@ def _ends(frame: Frame) -> tuple[Endpoint, Endpoint]:
 
 def _sender(frame: Frame) -> Endpoint:
     return _ends(frame)[0]
+
+
+def _refuses(answer: Frame, syn: Frame) -> bool:
+    """Whether `answer` is an RST that acknowledges the SYN, or what came with it (RFC 7413), and nothing later."""
+    if not answer.tcp or not syn.tcp or answer.tcp.flags & (TcpFlags.RST | TcpFlags.ACK) != TcpFlags.RST | TcpFlags.ACK:
+        return False
+    return (answer.tcp.acknowledgment_number - syn.tcp.sequence_number - 1) % _SEQUENCE_SPACE <= syn.tcp.length
 
 
 def _flags(frame: Frame) -> TcpFlags:

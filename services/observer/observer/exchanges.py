@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from observer.connections import Connection, across_links
+from observer.deliveries import whole_streams
+from observer.http1_order import InOrder, is_final
 from observer.messages import Frame, HttpMessage, HttpVersion
 
 REQUEST_ID = "x-request-id"
-_NEVER = -1  # no frame's number: nothing ended the wait but the next request, or the connection
 
 
 class JoinedBy(Enum):
@@ -26,13 +27,15 @@ class JoinedBy(Enum):
 class Exchange:
     """One request and its response on one link (RFC 9110, section 3.4).
 
-    `response_start` and `response_end` are the first and the last frame of the final response, header section to
-    the last byte of content; the dissector shows the message itself on `response_frame`. A response that broke off has
-    no end, and over HTTP/1.1 nothing but a start.
+    The dissector shows the messages themselves on `request_frame` and `response_frame`; `request_start` has the first
+    byte of the request. `response_start` and `response_end` are the first and the last frame of the final response,
+    header section to the last byte of content. A response that broke off has no end, and over HTTP/1.1 nothing but a
+    start.
     """
 
     connection: Connection
     request: HttpMessage
+    request_start: Frame
     request_frame: Frame
     response: HttpMessage | None
     response_frame: Frame | None
@@ -42,6 +45,13 @@ class Exchange:
     @property
     def link(self) -> str:
         return self.connection.link
+
+    @property
+    def asked(self) -> Frame:
+        """From when on the answer was waited for: the request as it is shown, or its start if the answer came before
+        all of it was sent."""
+        start = self.response_start
+        return self.request_start if start and start.number < self.request_frame.number else self.request_frame
 
     @property
     def request_id(self) -> str | None:
@@ -55,27 +65,52 @@ class Exchange:
 def exchanges(connection: Connection) -> tuple[Exchange, ...]:
     """Pair the connection's requests with their responses: by stream where there are streams, else in order.
 
-    A response goes to the oldest request before it that has none yet. One pass over the frames, whatever their number.
+    In the order in which the requests are shown. A few passes over the frames, whatever their number.
     """
+    found = [*_in_order(connection), *_on_streams(connection)]
+    return tuple(sorted(found, key=lambda exchange: exchange.request_frame.number))
+
+
+def _in_order(connection: Connection) -> Iterator[Exchange]:
+    """Those of HTTP/1.1."""
+    if not any(message.version is HttpVersion.HTTP_1 for frame in connection.frames for message in frame.http):
+        return
+    order = InOrder(connection)
+    for frame in connection.frames:
+        order.add(frame)
+    broken_off = order.broken_off()
+    for place, asked in enumerate(order.asked):
+        if answer := order.answers.get(place):
+            response, frame = answer.message, answer.shown
+            yield Exchange(connection, asked.message, asked.begun, asked.shown, response, frame, answer.begun, frame)
+        else:
+            begun = broken_off if place == order.waiting else None
+            yield Exchange(connection, asked.message, asked.begun, asked.shown, None, None, begun, None)
+
+
+def _on_streams(connection: Connection) -> Iterator[Exchange]:
+    """Those of HTTP/2 and HTTP/3. A response goes to the oldest request before it on its stream that has none yet."""
     asked: list[tuple[Frame, HttpMessage]] = []
     answers: dict[int, tuple[Frame, HttpMessage]] = {}  # by the request's place in `asked`
-    waiting: dict[int | None, deque[int]] = defaultdict(deque)
+    waiting: dict[int, deque[int]] = defaultdict(deque)
     for frame in connection.frames:
         for message in frame.http:
-            if message.is_request and not message.is_trailer:
+            if message.version is HttpVersion.HTTP_1 or message.is_trailer:
+                continue
+            if message.is_request:
                 # If the dissector did not say on which stream it came, nobody can say what answers it.
-                if message.stream is not None or message.version is HttpVersion.HTTP_1:
+                if message.stream is not None:
                     waiting[message.stream].append(len(asked))
                 asked.append((frame, message))
-            elif not message.is_trailer and _is_final(message):
+            elif message.stream is not None and message.status is not None and is_final(message.status):
                 queue = waiting[message.stream]
                 if queue and asked[queue[0]][0].number < frame.number:
                     answers[queue.popleft()] = (frame, message)
-    beginnings, endings = _Beginnings(connection), _endings(connection)
-    return tuple(
-        _exchange(connection, frame, request, answers.get(place), beginnings, endings)
-        for place, (frame, request) in enumerate(asked)
-    )
+    endings = _Endings(connection)
+    for place, (frame, request) in enumerate(asked):
+        shown, response = answers.get(place, (None, None))
+        end = endings.of(response, shown) if response and shown else None
+        yield Exchange(connection, request, frame, frame, response, shown, shown, end)
 
 
 def all_exchanges(connections: Iterable[Connection]) -> Iterator[Exchange]:
@@ -108,7 +143,7 @@ def behind_balancer(
     """
     candidates = sorted(
         (c for c in candidates if c.connection.identity != front.connection.identity),
-        key=lambda c: c.request_frame.time_ns,
+        key=lambda c: c.request_start.time_ns,
     )
     if front.request_id is not None:
         return [c for c in candidates if c.request.header(REQUEST_ID) == front.request_id], JoinedBy.REQUEST_ID
@@ -118,65 +153,29 @@ def behind_balancer(
         for c in candidates
         if (c.request.method, c.request.path) == (front.request.method, front.request.path)
         and sent_by_its_server(c)
-        and front.request_frame.time_ns <= c.request_frame.time_ns <= end
+        and front.request_start.time_ns <= c.request_start.time_ns <= end
     ], JoinedBy.TIME
 
 
-def _is_final(message: HttpMessage) -> bool:
-    return message.status is None or message.status >= 200  # 1xx are interim, RFC 9110 section 15.2
-
-
-def _exchange(
-    connection: Connection,
-    frame: Frame,
-    request: HttpMessage,
-    answer: tuple[Frame, HttpMessage] | None,
-    beginnings: _Beginnings,
-    endings: Mapping[int, Sequence[Frame]],
-) -> Exchange:
-    if answer is None:
-        began = beginnings.of(frame, None) if request.stream is None else None
-        return Exchange(connection, request, frame, None, None, began, None)
-    shown, response = answer
-    if response.stream is None:
-        # HTTP/1.1: the dissector shows the response on the frame that completes it.
-        return Exchange(connection, request, frame, response, shown, beginnings.of(frame, shown), shown)
-    ends = endings.get(response.stream, ())
-    at = bisect_left(ends, shown.number, key=lambda end: end.number)
-    return Exchange(connection, request, frame, response, shown, shown, ends[at] if at < len(ends) else None)
-
-
-def _endings(connection: Connection) -> Mapping[int, Sequence[Frame]]:
-    """The server's frames that end each stream, in order."""
-    found: dict[int, list[Frame]] = defaultdict(list)
-    for frame in connection.frames:
-        if frame.ended_streams and connection.from_server(frame):
-            for stream in frame.ended_streams:
-                found[stream].append(frame)
-    return found
-
-
-class _Beginnings:
-    """The server's first byte after each HTTP/1.1 request, before the next, and after interim responses to it."""
+class _Endings:
+    """Where the server ended each stream."""
 
     def __init__(self, connection: Connection) -> None:
-        self._until: dict[tuple[int | None, int], Frame | None] = {}  # by the request's frame and one with messages
-        first: Frame | None = None
-        asked: int | None = None
+        self._said: dict[int, list[Frame]] = defaultdict(list)
         for frame in connection.frames:
-            if frame.http:
-                self._until[asked, frame.number] = first
-            if any(message.is_request for message in frame.http):
-                self._until[asked, _NEVER] = first
-                asked, first = frame.number, None
-            elif any(not _is_final(message) for message in frame.http):
-                first = None
-            elif first is None and connection.from_server(frame) and connection.carries_application_data(frame):
-                first = frame
-        self._until[asked, _NEVER] = first
+            if frame.ended_streams and connection.from_server(frame):
+                for stream in frame.ended_streams:
+                    self._said[stream].append(frame)
+        self._whole = whole_streams(connection) if self._said and connection.frames[0].quic else {}
 
-    def of(self, request: Frame, shown: Frame | None) -> Frame | None:
-        """The first byte of the response that the dissector shows on `shown`, which it is itself if none came before;
-        without `shown` what came of a response that broke off."""
-        last = self._until.get((request.number, _NEVER))
-        return (self._until.get((request.number, shown.number), last) if shown else last) or shown
+    def of(self, response: HttpMessage, shown: Frame) -> Frame | None:
+        """The frame with the last byte of a response; None if it broke off."""
+        assert response.stream is not None, "a response that has a request has its stream"
+        said = self._said.get(response.stream, ())
+        if response.version is HttpVersion.HTTP_3:
+            # QUIC's datagrams overtake each other: the end may come before the bytes that it is the end of. Where
+            # the capture has not all of those, the end is not before what it does have.
+            last = (said[0], shown, self._whole.get(response.stream, shown)) if said else ()
+            return max(last, key=lambda frame: frame.number, default=None)
+        at = bisect_left(said, shown.number, key=lambda end: end.number)
+        return said[at] if at < len(said) else None

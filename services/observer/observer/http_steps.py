@@ -41,17 +41,26 @@ def request_step(scene: Scene) -> Step:
         round_trips_before=_round_trips_before(scene, exchange),
         headers=request.headers,
     )
-    evidence = [Evidence(e.link, e.request_frame.number, f"{facts.method} {facts.path}") for e in [*front, *back[:1]]]
+    words = f"{facts.method} {facts.path}"
+    evidence = [shown for e in [*front, *back[:1]] for shown in _request_evidence(e, words)]
     last = back[0].request_frame if back else front[-1].request_frame
     trips = facts.round_trips_before
     waited = f", after {trips} round trip{'s' if trips > 1 else ''}" if trips else ""
-    summary = f"{facts.method} {facts.path} over {facts.version}{waited}"
-    step = scene.seen(StepName.REQUEST, summary, exchange.request_frame, last, facts, evidence)
+    summary = f"{words} over {facts.version}{waited}"
+    step = scene.seen(StepName.REQUEST, summary, exchange.request_start, last, facts, evidence)
     return (
-        replace(step, inside=_inside_balancer(front[-1].request_frame, back[0].request_frame, back[0], scene))
+        replace(step, inside=_inside_balancer(front[-1].request_start, back[0].request_start, back[0], scene))
         if back
         else step
     )
+
+
+def _request_evidence(exchange: Exchange, words: str) -> list[Evidence]:
+    """The request, where it is shown, which is where it ends; if it began before, that too."""
+    shown = Evidence(exchange.link, exchange.request_frame.number, words)
+    if exchange.request_start is exchange.request_frame:
+        return [shown]
+    return [Evidence(exchange.link, exchange.request_start.number, f"{words}, the first byte"), shown]
 
 
 def _inside_balancer(entered: Frame, left: Frame, attempt: Exchange, scene: Scene) -> tuple[TimeInside, ...]:
@@ -75,9 +84,9 @@ def processing_step(scene: Scene) -> Step:
         return scene.not_seen(StepName.PROCESSING, "no request reached an origin", anywhere=True)
     final = answered[-1]
     assert final.response_start is not None
-    origin_ns = final.response_start.time_ns - final.request_frame.time_ns
+    origin_ns = final.response_start.time_ns - final.asked.time_ns
     near = scene.front()[-1]
-    inside = near.response_start.time_ns - near.request_frame.time_ns if near.response_start else origin_ns
+    inside = near.response_start.time_ns - near.asked.time_ns if near.response_start else origin_ns
     facts = ProcessingFacts(
         origin=scene.name(final.connection.server.address),
         joined_by=joined_by.value,
@@ -87,7 +96,7 @@ def processing_step(scene: Scene) -> Step:
     )
     evidence = []
     for attempt, told in zip(back, facts.attempts, strict=True):
-        evidence.append(Evidence(attempt.link, attempt.request_frame.number, f"the request reaches {told.origin}"))
+        evidence.append(Evidence(attempt.link, attempt.asked.number, f"the request reaches {told.origin}"))
         if attempt.response_start:
             evidence.append(
                 Evidence(attempt.link, attempt.response_start.number, f"{told.origin} answers {told.status}")
@@ -97,7 +106,7 @@ def processing_step(scene: Scene) -> Step:
     failed = ", ".join(_how_it_failed(attempt) for attempt in facts.attempts[:-1])
     tries = f", attempt {len(back)} ({failed})" if len(back) > 1 else ""
     summary = f"{facts.origin}{tries}, found by {joined_by.value}"
-    return scene.seen(StepName.PROCESSING, summary, final.request_frame, final.response_start, facts, evidence)
+    return scene.seen(StepName.PROCESSING, summary, final.asked, final.response_start, facts, evidence)
 
 
 def _how_it_failed(attempt: Attempt) -> str:
@@ -112,7 +121,7 @@ def _origins(scene: Scene, back: Sequence[Exchange]) -> str:
 
 def _attempt(scene: Scene, attempt: Exchange) -> Attempt:
     hello = attempt.connection.server_hello
-    start, end = attempt.request_frame, attempt.response_start
+    start, end = attempt.asked, attempt.response_start
     return Attempt(
         origin=scene.name(attempt.connection.server.address),
         status=attempt.response.status if attempt.response else None,

@@ -13,17 +13,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from observer.connections import Connection, Transport, closing_words, connections, identity_of
+from observer.connections import Connection, Transport, closing_words, connections, identity_of, tells_ends
 from observer.dissect import Glimpse
 from observer.exchanges import REQUEST_ID
+from observer.http1_order import is_final
 from observer.messages import Frame, QuicPacketType, TcpFlags
-from observer.sealed import Seal
+from observer.sealed import Seal, Sealed
 
 Key = tuple[str, str, int]  # link, transport, number: not the enum itself, which takes long to hash
 
 _TCP, _QUIC = Transport.TCP.value, Transport.QUIC.value
-# Frames without a message that are kept behind one with: the first bytes of an answer, and who sent them.
+# Frames with bytes, and no message that ends there, that are kept behind one with: an answer's first, and its sender.
 _FOLLOWERS = 2
+_SYN = int(TcpFlags.SYN)
 _OPENING = int(TcpFlags.SYN | TcpFlags.FIN | TcpFlags.RST)
 
 
@@ -60,6 +62,7 @@ class Track:
         self.key = key
         self.first = first
         self.answer: Frame | None = None  # of QUIC: the other side's first, which helps to tell who opened it
+        self.telling: Frame | None = None  # of TCP: the first that says so, if the very first does not
         self.last_ns = first.time_ns
         self.followed = followed
         self.frames: list[Frame] = []
@@ -69,6 +72,8 @@ class Track:
         self.closed_by: tuple[str, ...] = ()
         self.seal = Seal()
         self._since_telling = 0
+        self._shaking_hands = False
+        self._ends_in_doubt = first.tcp is not None and not tells_ends(first)
 
     @property
     def opened(self) -> bool:
@@ -77,7 +82,7 @@ class Track:
 
     def ends(self) -> Connection:
         """The connection as its first frames show it: who is the client, and what it is known by."""
-        (connection,) = connections([self.first, self.answer] if self.answer else [self.first])
+        (connection,) = connections([f for f in (self.first, self.answer, self.telling) if f])
         return connection
 
     @property
@@ -88,8 +93,8 @@ class Track:
 
     @property
     def answers(self) -> int:
-        """Final responses: 1xx are interim (RFC 9110, section 15.2)."""
-        return sum(number for status, number in self.statuses.items() if status >= 200)
+        """Final responses."""
+        return sum(number for status, number in self.statuses.items() if is_final(status))
 
     def count_in(self, frame: Frame) -> None:
         self.last_ns = frame.time_ns
@@ -99,6 +104,8 @@ class Track:
             self.answer = frame
         if frame.tls or frame.quic or frame.http:
             self.seal.add(frame)
+            if self._ends_in_doubt and tells_ends(frame):
+                self.telling, self._ends_in_doubt = frame, False
         if not self.closed_by and (frame.quic or frame.tls or (frame.tcp and int(frame.tcp.flags) & _OPENING)):
             self.closed_by = closing_words(frame)
         for message in frame.http:
@@ -120,7 +127,12 @@ class Track:
         """Whether the story needs `frame`, given what came before it."""
         if _tells(frame):
             self._since_telling = 0
+            self._shaking_hands = bool(frame.tcp and int(frame.tcp.flags) & _SYN)
             return True
+        if frame.tcp and not frame.tcp.length:
+            # The third packet of TCP's handshake; on no other bare acknowledgment does a story rest.
+            third, self._shaking_hands = self._shaking_hands, False
+            return third
         self._since_telling += 1
         return self._since_telling <= _FOLLOWERS
 
@@ -182,6 +194,10 @@ class Kept:
         kept = sum(len(track.frames) for track in self.tracks.values() if track.followed)
         loose = sum(_key(frame) is None for frame in self.loose)
         return kept + loose < self.total
+
+    def sealed(self) -> dict[Key, Sealed]:
+        """What of each connection with a story stayed closed, counted over all its frames, kept or not."""
+        return {key: track.seal.sealed for key, track in self.tracks.items() if track.followed}
 
     def around(self, tracks: Iterable[Track], before_ns: int) -> list[Frame]:
         """The kept frames of `tracks` and those outside of connections from `before_ns` before them, in order."""

@@ -11,6 +11,12 @@ from observer.messages import DnsMessage, Frame, ResourceRecord
 from observer.registries import DNS_RESPONSE_CODES
 from observer.steps import Evidence, Lookup, ToldApart
 
+IN_DOUBT = {
+    ToldApart.ORDER: "; others asked then, too: told apart by order",
+    ToldApart.UNDECIDED: "; others asked then, too, and frames do not tell which was whose",
+}
+"""What a summary says of lookups that were told apart by less than certain signs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
@@ -20,6 +26,11 @@ class Resolution:
     question: DnsMessage
     response: Frame | None
     answer: DnsMessage | None
+
+    @property
+    def port(self) -> int:
+        """That of whoever asked."""
+        return _ports(self.query)[0]
 
     @property
     def records(self) -> tuple[ResourceRecord, ...]:
@@ -49,6 +60,14 @@ class Resolution:
             start_ns=self.query.time_ns - enter_ns,
             duration_ns=self.response.time_ns - self.query.time_ns if self.response else None,
         )
+
+
+def name_of_host(authority: str) -> str:
+    """The name in an authority (RFC 3986, section 3.2), without user and port, as names are compared: in lower case
+    (RFC 4343) and without the root's dot."""
+    host = authority.rpartition("@")[2]
+    is_literal = host.startswith("[")
+    return (host[1:].partition("]") if is_literal else host.partition(":"))[0].rstrip(".").lower()
 
 
 def outcome(answer: DnsMessage) -> str:
@@ -93,7 +112,7 @@ def own_lookups(
     by_question: dict[tuple[str, bool], dict[int, list[Resolution]]] = {}
     for found in possible:
         question = (found.question.type, found.query.tcp is not None)
-        by_question.setdefault(question, {}).setdefault(_ports(found.query)[0], []).append(found)
+        by_question.setdefault(question, {}).setdefault(found.port, []).append(found)
     if all(len(ports) == 1 for ports in by_question.values()):
         return list(possible), ToldApart.ALONE
     if connection is None:
@@ -107,7 +126,7 @@ def own_lookups(
     ]
     by_port: dict[int, list[Resolution]] = {}
     for found in possible:
-        by_port.setdefault(_ports(found.query)[0], []).append(found)
+        by_port.setdefault(found.port, []).append(found)
     answered_ns = {port: _answered_ns(asked) for port, asked in by_port.items()}
     own: list[Resolution] = []
     ways = {ToldApart.ANSWERED}

@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from observer.dissect import own_layers
 from observer.messages import Frame, QuicPacketType
 
 _SENDERS = 10_000  # whose QUIC connection ids are remembered; of more, those that spoke last
@@ -45,6 +46,8 @@ class Oddities:
             self._vlans[frame.vlans] += 1
         if frame.fragment_offset or frame.more_fragments:
             self._count("IP fragments; what they carry is told where the last one is", frame)
+        if own_layers(frame.protocols).in_tunnel:
+            self._count("frames in a tunnel; addresses are those inside", frame)
         if frame.malformed:
             self._count("frames break their protocol's rules", frame)
         if frame.captured_length is not None and frame.captured_length < frame.length:

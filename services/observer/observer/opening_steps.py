@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 
 from observer.certificates import certificate_facts
 from observer.connections import Connection, Transport, across_links
-from observer.lookups import Resolution, lookups_by, own_lookups
-from observer.messages import Frame, HandshakeType
+from observer.lookups import IN_DOUBT, Resolution, lookups_by, own_lookups
+from observer.messages import Alert, Frame, HandshakeType, RecordType
 from observer.registries import ALERTS, CIPHER_SUITES, GROUPS, TLS_VERSIONS, name_of
 from observer.scene import Scene
-from observer.steps import DnsFacts, Evidence, Step, StepName, TcpFacts, TlsFacts, ToldApart
+from observer.steps import DnsFacts, Evidence, Step, StepName, TcpFacts, TlsFacts
 
 _CLOSURE_ALERTS = (0, 90)  # close_notify and user_canceled, RFC 8446 section 6.1
+_WARNING = 1
 _TLS_1_2 = 0x0303
 
 
@@ -45,10 +46,7 @@ def dns_step(scene: Scene) -> Step:
     lifetime = f" for {facts.ttl} s" if facts.ttl is not None else ""
     outcome = ", ".join(addresses) or asked[-1].outcome
     evidence = [e for lookup in [*asked, *walked] for e in lookup.evidence(scene.name)]
-    doubt = {
-        ToldApart.ORDER: "; others asked then, too: told apart by order",
-        ToldApart.UNDECIDED: "; others asked then, too, and frames do not tell which was whose",
-    }.get(told_apart, "")
+    doubt = IN_DOUBT.get(told_apart, "")
     summary = f"{host} is {outcome}{lifetime}{_how_it_was_known(scene, walked, bool(responses))}{doubt}"
     return scene.seen(StepName.DNS, summary, first, last, facts, evidence)
 
@@ -163,18 +161,35 @@ def _refusal(connection: Connection, client_finished: Frame | None) -> tuple[Fra
         if client_finished and frame.number >= client_finished.number:
             return None
         for alert in frame.tls.alerts if frame.tls else ():
-            if alert.description not in _CLOSURE_ALERTS:
+            if alert.description not in _CLOSURE_ALERTS and not _only_warned(connection, frame, alert):
                 who = "the client" if connection.from_client(frame) else "the server"
                 return frame, f"refused by {who}: {name_of(alert.description, ALERTS)}"
     return None
 
 
-def _is_resumed(connection: Connection) -> bool:
-    """By a PSK in TLS 1.3 (RFC 8446, section 2.2); in TLS 1.2 the server's Finished follows its hello at once
-    (RFC 5246, section 7.3)."""
+def _only_warned(connection: Connection, frame: Frame, alert: Alert) -> bool:
+    """Whether another than this alert ended the handshake, if any did: before TLS 1.3 there are warnings (RFC 5246,
+    section 7.2)."""
     server = connection.server_hello
-    if server is None or server[1].uses_psk:
-        return server is not None
+    if alert.level != _WARNING or server is None or server[1].version > _TLS_1_2:
+        return False
+    later = (f.tls for f in connection.frames if f.tls and f.number > frame.number)
+    return any(
+        tls.handshake
+        or any(record.type != RecordType.ALERT for record in tls.records)
+        or any(other.level != _WARNING for other in tls.alerts)
+        for tls in later
+    )
+
+
+def _is_resumed(connection: Connection) -> bool:
+    """By what both hellos say, or because in TLS 1.2 the server's Finished follows its hello at once (RFC 5246,
+    section 7.3)."""
+    server = connection.server_hello
+    if server is None:
+        return False
+    if server[1].uses_psk or connection.resumption is not None:
+        return True
     sent = {kind for f in connection.frames if f.tls and connection.from_server(f) for kind in f.tls.handshake}
     is_tls_1_2 = server[1].version == _TLS_1_2
     return is_tls_1_2 and HandshakeType.FINISHED in sent and HandshakeType.CERTIFICATE not in sent

@@ -47,7 +47,7 @@ def of_exchanges(connection: Connection) -> int:
     Ten resources asked for one after the other take ten, asked for at once one.
     """
     done = [e for e in exchanges(connection) if e.response_end is not None]
-    marks = [(e.request_frame.number, _Speaker.CLIENT) for e in done]
+    marks = [(e.request_start.number, _Speaker.CLIENT) for e in done]
     marks += [(e.response_end.number, _Speaker.SERVER) for e in done if e.response_end]
     speakers = [speaker for _, speaker in sorted(marks, key=lambda mark: mark[0])]
     # The last response ends the last round trip: count as if another request followed it.

@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from observer.dissect.nesting import Own, own_layers
+
 SEPARATOR = "\t"
 AGGREGATOR = "\x1e"
 
@@ -144,6 +146,7 @@ FIELDS: tuple[str, ...] = (
 )
 
 _INDEX = {name: position for position, name in enumerate(FIELDS)}
+_PROTOCOLS = _INDEX["frame.protocols"]
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
 _MISSING = "<MISSING>"  # what tshark prints for a field that is there and empty
 
@@ -169,6 +172,14 @@ class Fields:
         value = self.values[_INDEX[name]]
         return value.split(AGGREGATOR, 1)[0] if value else None
 
+    def nth(self, name: str, place: int) -> str | None:
+        """The occurrence at `place`; the last if there are fewer."""
+        value = self.values[_INDEX[name]]
+        if not value or not place:
+            return self.first(name)
+        found = value.split(AGGREGATOR)
+        return found[min(place, len(found) - 1)]
+
     def number(self, name: str) -> int | None:
         value = self.values[_INDEX[name]]
         return int(value.split(AGGREGATOR, 1)[0], 0) if value else None
@@ -184,6 +195,15 @@ class Fields:
 
     def true(self, name: str) -> bool:
         return self.first(name) in ("True", "1")
+
+    def nth_number(self, name: str, place: int) -> int | None:
+        value = self.nth(name, place)
+        return int(value, 0) if value else None
+
+    @property
+    def own(self) -> Own:
+        """Which of its layers are the frame's own."""
+        return own_layers(self.values[_PROTOCOLS])
 
     @property
     def quotes_another(self) -> bool:

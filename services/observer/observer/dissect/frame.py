@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from observer.dissect import http1, http_streams
@@ -44,7 +45,32 @@ def each_line(lines: Iterable[str], read: Callable[[list[str]], _Read], take: Ta
 
 
 def frame(fields: Fields) -> Frame:
-    """One frame with every layer the lab knows; other layers stay visible in `protocols` and `info`."""
+    """One frame with every layer the lab knows; other layers stay visible in `protocols` and `info`. Of a packet in a
+    packet it is the one inside (see `nesting`), but for the fragments that the outer one came in."""
+    found = _frame(fields)
+    return _inside(found, fields) if fields.own.in_tunnel else found
+
+
+def _inside(found: Frame, fields: Fields) -> Frame:
+    """The frame with what the IP header says that is its own, and not the first."""
+    around, is_6 = fields.own.ips_around, fields.own.ip == "ipv6"
+    return replace(
+        found,
+        source=source_inside(fields),
+        destination=fields.nth(f"{fields.own.ip}.dst", around) or found.destination,
+        ttl=fields.nth_number("ipv6.hlim" if is_6 else "ip.ttl", around),
+        identification=None if is_6 else fields.nth_number("ip.id", around),
+    )
+
+
+def source_inside(fields: Fields) -> str:
+    """The sender of a packet in a packet."""
+    own = fields.own
+    inside = fields.nth(f"{own.ip}.src", own.ips_around) if own.ip else None
+    return inside or fields.first("ip.src") or fields.first("ipv6.src") or ""
+
+
+def _frame(fields: Fields) -> Frame:
     length = int(fields.first("frame.len") or "")
     http = (*http1.messages(fields), *http_streams.http2_messages(fields), *http_streams.http3_messages(fields))
     return Frame(

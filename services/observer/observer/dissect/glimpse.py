@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from observer.dissect.fields import AGGREGATOR, FIELDS, Fields, nanoseconds
-from observer.dissect.frame import Take, each_line, frame
+from observer.dissect.frame import Take, each_line, frame, source_inside
 from observer.messages import Frame, RecordType
 
 _AT = {name: position for position, name in enumerate(FIELDS)}
@@ -96,6 +96,9 @@ def _glimpse(values: list[str], wanted: Wanted) -> Glimpse | None:
             return None
     if values[_MORE_FRAGMENTS] in _YES or values[_MORE_FRAGMENTS6] in _YES:
         return None
+    source, source6 = values[_SOURCE], values[_SOURCE6]
+    if (source and source6) or AGGREGATOR in source or AGGREGATOR in source6:  # a packet in a packet
+        source = source_inside(Fields(values))
     statuses, opaque = values[_STATUS], values[_OPAQUE]
     types = values[_TYPES].split(AGGREGATOR) if values[_TYPES] else []
     hidden = max(0, opaque.count(AGGREGATOR) + 1 - len(types)) if opaque else 0
@@ -105,7 +108,7 @@ def _glimpse(values: list[str], wanted: Wanted) -> Glimpse | None:
         link,
         int(values[_LENGTH]),
         stream,
-        ((values[_SOURCE] or values[_SOURCE6]).split(AGGREGATOR, 1)[0], int(values[_PORT])),
+        (source or source6, int(values[_PORT])),
         values[_METHOD].count(AGGREGATOR) + 1 if values[_METHOD] else 0,
         tuple(int(status) for status in statuses.split(AGGREGATOR)) if statuses else (),
         hidden,

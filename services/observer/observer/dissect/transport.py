@@ -55,13 +55,17 @@ def _options(fields: Fields) -> TcpOptions:
 
 
 def udp_datagram(fields: Fields) -> UdpDatagram | None:
+    own = fields.own
     if not fields.has("udp.stream") or fields.quotes_another:
         return None
+    if own.transport == "tcp" and fields.has("tcp.stream"):
+        return None  # it only carries what the frame is told as
+    around = own.datagrams_around
     return UdpDatagram(
-        source_port=fields.number("udp.srcport") or 0,
-        destination_port=fields.number("udp.dstport") or 0,
-        length=fields.number("udp.length") or 0,
-        checksum=fields.number("udp.checksum"),
+        source_port=fields.nth_number("udp.srcport", around) or 0,
+        destination_port=fields.nth_number("udp.dstport", around) or 0,
+        length=fields.nth_number("udp.length", around) or 0,
+        checksum=fields.nth_number("udp.checksum", around),
     )
 
 
@@ -74,18 +78,21 @@ def icmp_message(fields: Fields) -> IcmpMessage | None:
 
 
 def _quoted(fields: Fields) -> QuotedPacket | None:
-    """The packet inside an error: the second IP header of the frame, and the ports that follow it."""
-    version = "ip" if len(fields.all("ip.src")) > 1 else "ipv6"
-    sources, destinations = fields.all(f"{version}.src"), fields.all(f"{version}.dst")
-    if len(sources) < 2 or len(destinations) < 2:
+    """The packet inside an error: the IP header after the frame's own, and the ports that follow it."""
+    own = fields.own
+    version = own.ip or ("ip" if len(fields.all("ip.src")) > 1 else "ipv6")
+    sources = fields.all(f"{version}.src")[own.ips_around + 1 :]
+    destinations = fields.all(f"{version}.dst")[own.ips_around + 1 :]
+    if not sources or not destinations:
         return None
     transport = "tcp" if fields.has("tcp.srcport") else "udp"
+    ports = [fields.numbers(f"{transport}.{end}")[own.datagrams_around :] for end in ("srcport", "dstport")]
     return QuotedPacket(
-        source=sources[1],
-        destination=destinations[1],
-        transport=transport.upper() if fields.has(f"{transport}.srcport") else None,
-        source_port=fields.number(f"{transport}.srcport"),
-        destination_port=fields.number(f"{transport}.dstport"),
+        source=sources[0],
+        destination=destinations[0],
+        transport=transport.upper() if all(ports) else None,
+        source_port=ports[0][0] if all(ports) else None,
+        destination_port=ports[1][0] if all(ports) else None,
     )
 
 
