@@ -7,8 +7,21 @@ from dataclasses import replace
 import pytest
 
 from golden_visits import Golden, golden
+from observer.connections import connections
+from observer.exchanges import exchanges
 from observer.messages import Frame
-from observer.steps import DnsFacts, Journey, KeptOpenFacts, Occasion, RequestFacts, StepName, ToldApart
+from observer.scene import asks_for
+from observer.steps import (
+    DnsFacts,
+    Journey,
+    KeptOpenFacts,
+    Occasion,
+    RequestFacts,
+    ResponseFacts,
+    StepName,
+    ToldApart,
+)
+from written_captures import Written
 
 SITE = "https://parseltongue.co.in"
 
@@ -80,6 +93,35 @@ def test_a_redirect_that_was_not_followed_is_named_in_the_response() -> None:
     told = redirecting(golden("2"), "https://elsewhere.example/").journey()
     assert len(told.chain) == 1
     assert told.step(StepName.RESPONSE).summary.endswith("redirects to https://elsewhere.example/")
+
+
+@pytest.mark.parametrize("location", ["http://[host]/", "http://a]b/", "//[host/"])
+def test_a_redirect_to_what_is_no_url_leads_nowhere(location: str) -> None:
+    told = redirecting(asked_again(golden("2"), "/login"), location).journey()
+    assert len(told.chain) == 1
+    response = told.step(StepName.RESPONSE)
+    assert isinstance(response.facts, ResponseFacts)
+    assert (response.facts.status, response.facts.redirected_to) == (302, None)
+    assert ("location", location) in response.facts.headers
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "url", "expected"),
+    [
+        ("/a?b", "ex.example", "http://ex.example/a", True),
+        ("/a", "EX.example.:80", "http://ex.example/a", True),
+        ("/a", "[2001:db8::1]:80", "http://[2001:db8::1]/a", True),
+        ("/a", "[2001:db8::1]", "http://[2001:db8::2]/a", False),
+        ("http://ex.example/a", "proxy.example", "http://ex.example/a", True),
+        ("/b", "ex.example", "http://ex.example/a", False),
+        ("/a", "ex.example", "https://ex.example/a", False),
+        ("/a", "host", "http://[host]/a", False),
+        ("/a", "[host]", "http://host/a", False),
+    ],
+)
+def test_a_request_is_for_a_url_if_its_target_and_host_say_so(target: str, host: str, url: str, expected: bool) -> None:
+    (connection,) = connections(Written().opens(40001, 0).asks(40001, 1, host, target).frames())
+    assert asks_for(exchanges(connection)[0], url) is expected
 
 
 def test_another_url_on_the_kept_connection_has_no_dns_tcp_or_tls() -> None:

@@ -9,26 +9,34 @@ from cryptography.x509.oid import NameOID
 
 from observer.steps import CertificateFacts
 
+_UNREADABLE = (ValueError, x509.InvalidVersion, x509.UnsupportedGeneralNameType, x509.DuplicateExtension)
+
 
 def certificate_facts(chain: Sequence[bytes]) -> CertificateFacts | None:
-    """The leaf's facts from a chain in DER, leaf first (RFC 8446, section 4.4.2); None if that is no X.509."""
+    """The leaf's facts from a chain in DER, leaf first (RFC 8446, section 4.4.2); None if that cannot be read as X.509.
+
+    The library looks at a value only when it is asked for, so each of these questions may find a malformed one.
+    """
     try:
         leaf = x509.load_der_x509_certificate(chain[0])
-    except ValueError:
-        return None
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-            x509.DNSName
+        names = _names(leaf)
+        return CertificateFacts(
+            subject=_common_name(leaf.subject) or (names[0] if names else ""),
+            names=names,
+            issuer=_common_name(leaf.issuer) or leaf.issuer.rfc4514_string(),
+            not_after=leaf.not_valid_after_utc.isoformat(),
+            chain_length=len(chain),
         )
+    except _UNREADABLE:
+        return None
+
+
+def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        names = []
-    return CertificateFacts(
-        subject=_common_name(leaf.subject) or (names[0] if names else ""),
-        names=tuple(names),
-        issuer=_common_name(leaf.issuer) or leaf.issuer.rfc4514_string(),
-        not_after=leaf.not_valid_after_utc.isoformat(),
-        chain_length=len(chain),
-    )
+        return ()
+    return tuple(found.value.get_values_for_type(x509.DNSName))
 
 
 def _common_name(name: x509.Name) -> str:

@@ -9,26 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import dropwhile
+from operator import not_
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from observer.capture_file import Ending, NoCaptureError, check_beginning, ending
-from observer.connections import Connection, connections
+from observer.connections import Connection, Endpoint, connections
 from observer.dissect import DissectionError, Glimpse
 from observer.document import capture_json
-from observer.exchanges import REQUEST_ID, Exchange, all_exchanges
+from observer.exchanges import REQUEST_ID, Exchange, all_exchanges, exchanges
 from observer.frame_ladder import frame_ladder
+from observer.inquiries import NAME_FIRST_NS, opened_with
 from observer.journey import journey
 from observer.kept import ORDINARY, Bounds, Kept, Key, Track, key_of
 from observer.ladder import ladder
-from observer.lookups import lookups_by
+from observer.lookups import IN_DOUBT, Resolution
 from observer.messages import Frame
 from observer.oddities import Oddities
 from observer.pieces import Pieces
-from observer.report import page_of
-from observer.steps import Journey, LinkCapture, Visit
+from observer.report import Source, page_of
+from observer.scene import target_url
+from observer.steps import DnsFacts, Journey, LinkCapture, Step, ToldApart, Visit
 from observer.style import Style
 from observer.summary import CaptureSummary, header, summary
 from observer.topology import Topology
@@ -36,7 +40,6 @@ from observer.transit import Transit, transit_of
 from observer.tshark import glimpse_file
 
 _NOBODY_COUNTED = "made elsewhere: nobody counted what was lost"
-_NAME_FIRST_NS = 10_000_000_000  # how long before its connection a client may have asked for the name
 
 
 class Form(Enum):
@@ -50,10 +53,11 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A journey and the frames it was told from."""
+    """A journey, the frames it was told from, and which connection among them it is that of."""
 
     journey: Journey
     frames: tuple[Frame, ...]
+    connection: Connection
 
 
 def explain(
@@ -80,7 +84,7 @@ def explain(
     remarks = (*oddities.told(), *pieces.remarks())
     whole = summary(capture.name, kept, remarks, end, others, topology.name)
     if form is Form.HTML:
-        yield page_of([(story.journey, story.frames) for story in stories], topology, whole)
+        yield page_of([Source(story.journey, story.frames, story.connection) for story in stories], topology, whole)
     elif form is Form.JSON:
         yield capture_json(whole, (story.journey for story in stories), topology)
     else:
@@ -134,15 +138,39 @@ def told(kept: Kept, topology: Topology, end: Ending) -> tuple[list[Story], list
     whole = [track for track in kept.tracks.values() if track.followed and not track.missed]
     cast = _Cast(whole)
     transit = _transit(kept, whole, topology)
+    closed = kept.sealed()
+    opened = opened_with(kept.loose, [*cast.named(), *_named_otherwise(kept)])
     stories: list[Story] = []
     for track in whole:
         if cast.plays_first(track):
-            frames = kept.around(cast.of(track), _NAME_FIRST_NS)
-            connection = cast.connection(track)
-            visit = _visit(connection, cast.first_exchange(track), frames, len(stories) + 1)
+            connection, lookups = cast.connection(track), opened[track.key]
+            foreign = lookups.foreign_frames
+            frames = [f for f in kept.around(cast.of(track), NAME_FIRST_NS) if f.number not in foreign]
+            visit = _visit(connection, cast.first_exchange(track), lookups.own, len(stories) + 1)
             capture = _capture(kept, end, connection)
-            stories.append(Story(journey(visit, frames, capture, topology, connection, transit), tuple(frames)))
+            found = journey(visit, frames, capture, topology, connection, transit, closed[track.key])
+            stories.append(Story(_in_doubt(found, lookups.told_apart), tuple(frames), connection))
     return stories, [track for track in kept.tracks.values() if not track.followed or track.missed]
+
+
+def _named_otherwise(kept: Kept) -> Iterator[tuple[Connection, str]]:
+    """The connections that have no story because not all their frames were kept, with their servers' names."""
+    for track in kept.tracks.values():
+        if track.followed and track.missed and track.frames:
+            (connection,) = connections(track.frames)
+            yield connection, _server_name(connection, next(iter(exchanges(connection)), None))
+
+
+def _in_doubt(told: Journey, told_apart: ToldApart) -> Journey:
+    """With the word on how its lookups were told from others', whose frames are not among those it was told from."""
+
+    def added(step: Step) -> Step:
+        if not isinstance(step.facts, DnsFacts) or step.facts.told_apart is not ToldApart.ALONE:
+            return step
+        summary = f"{step.summary}{IN_DOUBT.get(told_apart, '')}"
+        return replace(step, summary=summary, facts=replace(step.facts, told_apart=told_apart))
+
+    return replace(told, steps=tuple(added(step) for step in told.steps))
 
 
 class _Cast:
@@ -152,7 +180,6 @@ class _Cast:
         self._connections = {track.key: connections(track.frames)[0] for track in tracks}
         paired = list(all_exchanges(self._connections.values()))
         self._first = {key_of(exchange.connection): exchange for exchange in reversed(paired)}
-        self._behind = {key_of(connection) for connection in _behind_others(paired)}
         self._mates: dict[str, list[Track]] = {}
         self._carriers: dict[str, list[Track]] = {}
         self._identities: dict[Key, str] = {}
@@ -164,16 +191,23 @@ class _Cast:
             self._mates.setdefault(identity, []).append(track)
             for request_id in track.request_ids:
                 self._carriers.setdefault(request_id, []).append(track)
+        self._behind = _behind_others([(self._identities[key_of(e.connection)], e) for e in paired])
 
     def connection(self, track: Track) -> Connection:
         return self._connections[track.key]
+
+    def named(self) -> Iterator[tuple[Connection, str]]:
+        """Every connection with its server's name."""
+        for key, connection in self._connections.items():
+            yield connection, _server_name(connection, self._first.get(key))
 
     def first_exchange(self, track: Track) -> Exchange | None:
         return self._first.get(track.key)
 
     def plays_first(self, track: Track) -> bool:
         """Whether the connection has a story of its own, and this is the link that saw it first."""
-        return track.key not in self._behind and self._mates[self._identity(track)][0] is track
+        identity = self._identity(track)
+        return identity not in self._behind and self._mates[identity][0] is track
 
     def of(self, track: Track) -> list[Track]:
         found = {mate.key: mate for mate in self._mates[self._identity(track)]}
@@ -196,31 +230,28 @@ def _transit(kept: Kept, tracks: Sequence[Track], topology: Topology) -> Transit
     return transit_of(sorted(frames.values(), key=lambda frame: frame.number), topology)
 
 
-def _behind_others(paired: Sequence[Exchange]) -> list[Connection]:
-    """The connections that carry requests with an id that another connection's response has shown."""
-    shown = {e.response.header(REQUEST_ID) for e in paired if e.response} - {None}
-    return [
-        e.connection
-        for e in paired
-        if e.request.header(REQUEST_ID) in shown and not (e.response and e.response.header(REQUEST_ID))
-    ]
+def _behind_others(paired: Sequence[tuple[str, Exchange]]) -> set[str]:
+    """Of exchanges with the identities of their connections: the connections that carry others' requests onward.
+
+    A response shows the request's id at the front, so who shows any is behind nobody. Nor is a connection that carries
+    a request without a front after one with: those before may have come in before the capture began.
+    """
+    answered = [(identity, e.response.header(REQUEST_ID)) for identity, e in paired if e.response]
+    shown = {request_id for _, request_id in answered if request_id}
+    fronts = {identity for identity, request_id in answered if request_id}
+    carried: dict[tuple[str, Key], list[bool]] = {}
+    for identity, e in paired:
+        carried.setdefault((identity, key_of(e.connection)), []).append(e.request.header(REQUEST_ID) in shown)
+    own = {identity for (identity, _), known in carried.items() if not any(known) or not all(dropwhile(not_, known))}
+    return {identity for identity, _ in carried} - own - fronts
 
 
-def _visit(connection: Connection, exchange: Exchange | None, frames: Sequence[Frame], number: int) -> Visit:
-    """What a client would have been asked for, read from what it sent."""
-    hello = connection.client_hello
-    host = (hello[1].server_name if hello else None) or (exchange.request.authority if exchange else None)
-    opened = connection.frames[0]
-    asked = [
-        lookup.query.time_ns
-        for lookup in lookups_by(frames, connection.client.address, opened.link)
-        if lookup.question.name == host and lookup.query.time_ns <= opened.time_ns
-    ]
-    path = (exchange.request.path if exchange else None) or "/"
-    enter_ns = min([opened.time_ns, *asked])
+def _visit(connection: Connection, exchange: Exchange | None, lookups: Sequence[Resolution], number: int) -> Visit:
+    """What a client would have been asked for, read from what it sent; Enter is the first of its own `lookups`."""
+    enter_ns = min([connection.frames[0].time_ns, *(lookup.query.time_ns for lookup in lookups)])
     return Visit(
         id=str(number),
-        url=_url("https" if hello else "http", host or str(connection.server), path),
+        url=_url(connection, exchange),
         program="an unknown client",
         http=exchange.request.version.value if exchange else "?",
         tls=None,
@@ -232,14 +263,29 @@ def _visit(connection: Connection, exchange: Exchange | None, frames: Sequence[F
     )
 
 
-def _url(scheme: str, host: str, path: str) -> str:
+def _server_name(connection: Connection, exchange: Exchange | None) -> str:
+    """What the client must have looked up."""
+    return urlsplit(_url(connection, exchange)).hostname or ""
+
+
+def _url(connection: Connection, exchange: Exchange | None) -> str:
     """As the client must have been given it; a name off the wire that no URL can hold is percent-encoded."""
-    url = f"{scheme}://{host}{path}"
+    hello, request = connection.client_hello, exchange.request if exchange else None
+    scheme = "https" if hello else "http"
+    host = (hello[1].server_name if hello else None) or (request.authority if request else None)
+    host = host or _authority(connection.server)
+    url = target_url(request, scheme, host) if request else f"{scheme}://{host}/"
     try:
         urlsplit(url)
     except ValueError:
-        return f"{scheme}://{quote(host)}{quote(path)}"
+        scheme, _, rest = url.partition("://")
+        return f"{scheme}://{quote(rest)}"
     return url
+
+
+def _authority(server: Endpoint) -> str:
+    """RFC 3986, section 3.2.2: an IPv6 address stands in brackets."""
+    return f"[{server.address}]:{server.port}" if ":" in server.address else f"{server.address}:{server.port}"
 
 
 def _capture(kept: Kept, end: Ending, connection: Connection) -> tuple[LinkCapture, ...]:

@@ -15,6 +15,7 @@ from observer.exchanges import Exchange
 from observer.legs import legs
 from observer.messages import Frame
 from observer.scene import Scene, scene_of
+from observer.sealed import Sealed
 from observer.steps import Journey, LinkCapture, Resource, Step, Visit
 from observer.topology import Topology
 from observer.transit import Transit, transit_of
@@ -28,13 +29,15 @@ def journey(
     topology: Topology,
     first: Connection | None = None,
     transit: Transit | None = None,
+    closed: Sealed | None = None,
 ) -> Journey:
     """Tell `visit` from `frames` (in order of time, all links together) and the tap's word on each link.
 
     The first link of `capture` is the client's own. `first` is the visit's one connection, where that is known, and
-    `transit` what went through forwarding hosts, where somebody has looked already.
+    `transit` what went through forwarding hosts, where somebody has looked already; `closed` is what of it could not be
+    decrypted, where somebody has counted more frames of it than there are here.
     """
-    scene = scene_of(visit, frames, capture, topology, first)
+    scene = scene_of(visit, frames, capture, topology, first, closed)
     transit = transit_of(frames, topology) if transit is None else transit
     whereabouts = Whereabouts(frames, transit, visit.enter_ns)
     conserved = conservation(transit, capture, topology.name)
@@ -74,8 +77,8 @@ def _resource(scene: Scene, exchange: Exchange) -> Resource:
         status=exchange.response.status if exchange.response else None,
         version=f"HTTP/{exchange.request.version.value}",
         origin=exchange.response.header("x-origin") if exchange.response else None,
-        start_ns=scene.since_enter(exchange.request_frame),
-        duration_ns=None if end is None else end.time_ns - exchange.request_frame.time_ns,
+        start_ns=scene.since_enter(exchange.request_start),
+        duration_ns=None if end is None else end.time_ns - exchange.request_start.time_ns,
         connection=str(exchange.connection.client),
         request_frame=exchange.request_frame.number,
     )

@@ -31,11 +31,15 @@ def legs(scene: Scene) -> tuple[Scene, ...]:
 
 
 def redirected_to(url: str, exchange: Exchange | None) -> str | None:
-    """Where the response to a request for `url` sends its client (RFC 9110, section 10.2.2); None if nowhere."""
+    """Where the response to a request for `url` sends its client (RFC 9110, section 10.2.2); None if nowhere, or to
+    something that is no URL."""
     if exchange is None or exchange.response is None or exchange.response.status not in _REDIRECTS:
         return None
     location = exchange.response.header("location")
-    return urljoin(url, location) if location else None
+    try:
+        return urljoin(url, location) if location else None
+    except ValueError:
+        return None
 
 
 def _parts(scene: Scene) -> Iterator[_Part]:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from observer.answers import answers, frames_of
+from observer.connections import Connection
 from observer.frame_ladder import Message
 from observer.ladder_svg import SvgLadder, said
 from observer.messages import Frame
@@ -39,15 +40,22 @@ def report(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str
 
 def reports(journeys: Sequence[Journey], frames: Sequence[Frame], topology: Topology) -> str:
     """One page for all journeys that were told from `frames`."""
-    return page_of([(journey, frames) for journey in journeys], topology)
+    return page_of([Source(journey, frames) for journey in journeys], topology)
 
 
-def page_of(
-    journeys: Sequence[tuple[Journey, Sequence[Frame]]], topology: Topology, capture: CaptureSummary | None = None
-) -> str:
-    """One page for all journeys, each with the frames that it was told from, and for the `capture` they are in."""
-    title = journeys[0][0].visit.url if journeys else "no journey"
-    articles = [_article(journey, frames, topology) for journey, frames in journeys]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """A journey and what it was told from: its frames, and its one connection, where that is known."""
+
+    journey: Journey
+    frames: Sequence[Frame]
+    first: Connection | None = None
+
+
+def page_of(sources: Sequence[Source], topology: Topology, capture: CaptureSummary | None = None) -> str:
+    """One page for all journeys, and for the `capture` they are in."""
+    title = sources[0].journey.visit.url if sources else "no journey"
+    articles = [_article(source, topology) for source in sources]
     if not articles and not (capture and capture.further_connections):
         articles = ["<p>No TCP or QUIC connection among the frames: no journey to tell.</p>"]
     before, after = (_summary(capture), _further(capture, len(articles))) if capture else ("", "")
@@ -70,7 +78,8 @@ def _further(capture: CaptureSummary, journeys: int) -> str:
     return f"<section><h2>{heading}, in a line each</h2><ul>{lines}</ul></section>" if lines else ""
 
 
-def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> str:
+def _article(source: Source, topology: Topology) -> str:
+    journey, frames = source.journey, source.frames
     visit = journey.visit
     drawn = SvgLadder.of(journey, frames, topology)
     state = "failed" if visit.exit_code else "whole" if journey.complete else "partial"
@@ -80,7 +89,7 @@ def _article(journey: Journey, frames: Sequence[Frame], topology: Topology) -> s
     parts = [
         f"<header><h1>{why}{text(visit.url)}</h1>",
         f'<p class="verdict {state}">{text(verdict(journey))}</p>{_answers(journey)}</header>',
-        _waterfall(journey, waterfall(journey, frames, topology)) if begins else "",
+        _waterfall(journey, waterfall(journey, frames, topology, source.first)) if begins else "",
         drawn.html(),
         _steps(drawn),
         f"{_capture(journey)}{_hosts(topology)}" if begins else "",

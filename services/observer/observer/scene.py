@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from observer.connections import Connection, connections
 from observer.exchanges import Exchange, JoinedBy, all_exchanges, behind_balancer, on_every_link
-from observer.messages import Frame
+from observer.lookups import name_of_host
+from observer.messages import Frame, HttpMessage
 from observer.sealed import Sealed, sealed
 from observer.steps import Evidence, Facts, LinkCapture, Occasion, Status, Step, StepName, Visit, why_incomplete
 from observer.topology import Topology
 
 _INSIDE_TLS = (StepName.REQUEST, StepName.PROCESSING, StepName.RESPONSE, StepName.KEPT_OPEN)
+_ABSOLUTE = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)  # RFC 3986, section 3.1
+_PORTS = {"http": 80, "https": 443}
 _NUMBERS = {name: number for number, name in enumerate(StepName, start=1)}
 
 
@@ -24,6 +28,7 @@ class Scene:
     `connection` is the visit's first connection as the client's own link saw it, `exchange` its first request there;
     either is None if the visit did not get that far, or nobody saw it. A visit may have several parts (legs.py);
     this one began at `begun_ns`, on `occasion`, and the visit went on with the request `following`, `led_on_by` what.
+    `closed` is what of the connection could not be decrypted, where somebody counted more frames than there are here.
     """
 
     visit: Visit
@@ -36,6 +41,7 @@ class Scene:
     exchange: Exchange | None
     mine: tuple[Exchange, ...]
     begun_ns: int
+    closed: Sealed | None = None
     occasion: Occasion = Occasion.ENTER
     following: Exchange | None = None
     led_on_by: Occasion | None = None
@@ -68,7 +74,7 @@ class Scene:
     @property
     def undecrypted(self) -> Sealed:
         """What of the visit's connection stayed closed: no keys, or wrong ones."""
-        return sealed(self.connection.frames if self.connection else ())
+        return self.closed or sealed(self.connection.frames if self.connection else ())
 
     @property
     def own_link(self) -> str:
@@ -127,10 +133,12 @@ def scene_of(
     capture: Sequence[LinkCapture],
     topology: Topology,
     first: Connection | None = None,
+    closed: Sealed | None = None,
 ) -> Scene:
     """Group the frames and find what belongs to the visit on its client's own link.
 
     `first` is the visit's one connection, where that is known; otherwise the first link of `capture` is the client's.
+    `closed` is as in `journey`.
     """
     grouped = connections(frames)
     if first is not None:
@@ -148,19 +156,35 @@ def scene_of(
     exchange = next((e for e in mine if asks_for(e, visit.url)), mine[0] if mine else None)
     connection = exchange.connection if exchange else next(iter(candidates), None)
     begun_ns = visit.started_ns
-    return Scene(visit, topology, tuple(capture), tuple(frames), grouped, paired, connection, exchange, mine, begun_ns)
+    return Scene(
+        visit, topology, tuple(capture), tuple(frames), grouped, paired, connection, exchange, mine, begun_ns, closed
+    )
 
 
 def asks_for(exchange: Exchange, url: str) -> bool:
     """Whether this is a request for `url`: its path and host, and encrypted as the scheme says."""
-    parts, connection = urlsplit(url), exchange.connection
-    host = (exchange.request.authority or parts.hostname or "").rsplit(":", 1)[0]
+    connection, request = exchange.connection, exchange.request
+    try:
+        wanted = urlsplit(url)
+        asked = urlsplit(target_url(request, wanted.scheme, request.authority or wanted.netloc))
+    except ValueError:
+        return False
     encrypted = connection.client_hello is not None
     return (
-        (exchange.request.path or "").split("?")[0] == (parts.path or "/")
-        and host.lower() == (parts.hostname or "")
-        and (connection.identity is None or encrypted == (parts.scheme == "https"))
+        request.path is not None
+        and (asked.path or "/") == (wanted.path or "/")
+        and name_of_host(asked.netloc) == name_of_host(wanted.netloc)
+        and (connection.identity is None or encrypted == (wanted.scheme == "https"))
     )
+
+
+def target_url(request: HttpMessage, scheme: str, authority: str) -> str:
+    """What a request is for (RFC 9112, section 3.3): a target in absolute form is that itself, whatever else was said;
+    authority and asterisk form have no path."""
+    target = request.path or "/"
+    if _ABSOLUTE.match(target):
+        return target
+    return f"{scheme}://{authority}{target if target.startswith('/') else '/'}"
 
 
 def same(one: Connection, other: Connection) -> bool:
@@ -188,11 +212,17 @@ def _belongs(connection: Connection, visit: Visit, frames: Sequence[Frame]) -> b
 def _is_for(connection: Connection, visit: Visit, frames: Sequence[Frame]) -> bool:
     """Whether the connection asks for the URL's host: by name, or where nothing was said, by address and port."""
     url = urlsplit(visit.url)
-    host = (url.hostname or "").rstrip(".")
-    named = {hello[1].server_name for hello in [connection.client_hello] if hello}
-    named |= {(m.authority or "").split(":")[0] for f in connection.frames for m in f.http if m.is_request}
+    host = name_of_host(url.netloc)
+    named = {name_of_host(hello[1].server_name or "") for hello in [connection.client_hello] if hello}
+    named |= {name_of_host(m.authority or "") for f in connection.frames for m in f.http if m.is_request}
     if named:
         return host in named
     addresses = {r.data for f in frames if f.dns and f.dns.name.rstrip(".").lower() == host for r in f.dns.answers}
-    port = url.port or {"http": 80, "https": 443}[url.scheme]
-    return connection.server.address in addresses | {host} and connection.server.port == port
+    return connection.server.address in addresses | {host} and connection.server.port == _port(url)
+
+
+def _port(url: SplitResult) -> int | None:
+    try:
+        return url.port or _PORTS.get(url.scheme)
+    except ValueError:  # no number of a port
+        return None

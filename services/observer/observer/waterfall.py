@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from observer.connections import Connection
 from observer.exchanges import Exchange
-from observer.lookups import lookups_by
+from observer.lookups import lookups_by, name_of_host
 from observer.messages import Frame
 from observer.scene import Scene, same, scene_of
 from observer.steps import Journey, RenderingFacts, Status, StepName
@@ -80,9 +80,14 @@ class Row:
 _Span = tuple[PhaseName, int, int]
 
 
-def waterfall(journey: Journey, frames: Sequence[Frame], topology: Topology) -> tuple[Row, ...]:
-    """The visit's resources in the order of their requests; a visit without a request has one row, or none."""
-    scene = scene_of(journey.visit, frames, journey.capture, topology)
+def waterfall(
+    journey: Journey, frames: Sequence[Frame], topology: Topology, first: Connection | None = None
+) -> tuple[Row, ...]:
+    """The visit's resources in the order of their requests; a visit without a request has one row, or none.
+
+    `first` is the visit's one connection, where that is known.
+    """
+    scene = scene_of(journey.visit, frames, journey.capture, topology, first)
     if not scene.mine:
         return _unrequested(scene, journey)
     rows = []
@@ -139,7 +144,7 @@ def _unrequested(scene: Scene, journey: Journey) -> tuple[Row, ...]:
 def _resolution(scene: Scene, exchange: Exchange, resolved: set[str]) -> list[_Span]:
     """The questions about the request's host before its connection, unless an earlier row has them."""
     connection = exchange.connection
-    host = (exchange.request.authority or "").rpartition("@")[2].partition(":")[0].rstrip(".").lower()
+    host = name_of_host(exchange.request.authority or "")
     if host in resolved:
         return []
     resolved.add(host)
@@ -173,7 +178,7 @@ def _handshakes(scene: Scene, connection: Connection) -> list[_Span]:
 
 
 def _transfer(scene: Scene, exchange: Exchange) -> list[_Span]:
-    sent = scene.since_enter(exchange.request_frame)
+    sent = scene.since_enter(exchange.request_start)
     if exchange.response_start is None or exchange.response_end is None:
         return [(PhaseName.WAIT, sent, scene.visit.ended_ns - scene.visit.enter_ns)]
     first, last = scene.since_enter(exchange.response_start), scene.since_enter(exchange.response_end)
