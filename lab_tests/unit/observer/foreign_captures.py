@@ -4,6 +4,7 @@
 4.4 printed for it. `record_again` makes them anew, as root, where openssl and tshark are: the tests' container has
 both, and may open a packet socket when it is given NET_RAW. The two of QUIC were recorded on the lab's edge link, for
 there is no QUIC server on the command line: a client that moves to another port, and one that refuses a certificate.
+QUIC version 2 is spoken in one process (`quic_recordings`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from observer.messages import Frame
 from observer.packet import Packet
 from observer.pcapng import DecryptionSecrets, Writer, read_blocks, read_packets
 from observer.tshark import command_of
+from quic_recordings import http3_exchange
 
 FOREIGN = Path(__file__).parent / "foreign"
 # scapy's own types do not allow what scapy allows.
 _inet: Any = import_module("scapy.layers.inet")
 _l2: Any = import_module("scapy.layers.l2")
 IP, TCP, UDP, Ether, Dot1Q = _inet.IP, _inet.TCP, _inet.UDP, _l2.Ether, _l2.Dot1Q
+VXLAN: Any = import_module("scapy.layers.vxlan").VXLAN
 IPv6: Any = import_module("scapy.layers.inet6").IPv6
 Raw: Any = import_module("scapy.packet").Raw
 
@@ -183,6 +186,24 @@ def _fragmented(packets: list[Any]) -> list[Any]:
     ]
 
 
+def _in_vxlan(packets: list[Any]) -> list[Any]:
+    """Between two tunnel ends. The port that each sends from depends on the flow inside, so they differ."""
+    outside = {
+        "192.0.2.1": ("203.0.113.1", "203.0.113.2", 55_001),
+        "192.0.2.80": ("203.0.113.2", "203.0.113.1", 55_002),
+    }
+    found = []
+    for packet in packets:
+        source, destination, port = outside[packet.src]
+        tunnel = IP(src=source, dst=destination) / UDP(sport=port, dport=4789) / VXLAN(vni=7)
+        found.append(tunnel / Ether(src="02:00:00:00:00:03", dst="02:00:00:00:00:04") / packet)
+    return found
+
+
+def _in_ipv4(packets: list[Any]) -> list[Any]:
+    return [IP(src="203.0.113.1", dst="203.0.113.2", proto=41) / packet for packet in packets]  # RFC 4213
+
+
 _V4, _V6 = ("192.0.2.1", "192.0.2.80"), ("2001:db8::1", "2001:db8::80")
 CRAFTED: dict[str, Callable[[], list[Any]]] = {
     "vlan-tags": lambda: _framed(_exchange(*_V4), 100, 7),
@@ -194,12 +215,22 @@ CRAFTED: dict[str, Callable[[], list[Any]]] = {
     "two-at-once": lambda: _framed(
         [p for pair in zip(_exchange(*_V4), _exchange(*_V4, 40001), strict=True) for p in pair]
     ),
+    "vxlan": lambda: _framed(_in_vxlan(_exchange(*_V4))),
+    "6in4": lambda: _framed(_in_ipv4(_exchange(*_V6))),
     "unknown-protocol": lambda: [*_framed(_exchange(*_V4)), Ether(type=0x88CC) / Raw(b"\0" * 50)],
 }
 
 
 def _record_crafted(name: str) -> Callable[[Path], tuple[list[Packet], bytes]]:
     return lambda folder: _crafted(CRAFTED[name]())
+
+
+def _by_aioquic(version: int) -> Callable[[Path], tuple[list[Packet], bytes]]:
+    def record(folder: Path) -> tuple[list[Packet], bytes]:
+        frames, keys = http3_exchange(folder, version)
+        return _crafted(frames)[0], keys
+
+    return record
 
 
 def _on_another_port(name: str, port: int, other: int) -> Callable[[Path], tuple[list[Packet], bytes]]:
@@ -229,6 +260,7 @@ RECORDINGS = {
     "tls13-psk": _by_openssl(("-tls1_3",), _SAVE, _AGAIN),
     "tls13-hello-retry": _by_openssl(("-tls1_3", "-groups", "P-384"), ("-groups", "X25519:P-384")),
     "tls13-refused": _by_openssl(("-tls1_3",), ("-verify_return_error",)),
+    "quic-version-2": _by_aioquic(0x6B3343CF),
     "quic-high-port": _on_another_port("quic-moved", 443, 60443),
     **{name: _record_crafted(name) for name in CRAFTED},
 }

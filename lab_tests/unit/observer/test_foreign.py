@@ -140,6 +140,23 @@ def test_a_quic_server_is_known_by_what_it_says_not_by_its_port() -> None:
         assert (cut.client, cut.server, cut.identity) == (whole.client, whole.server, None)
 
 
+def test_version_2_of_quic_is_told_as_version_1_is() -> None:
+    connection = the_quic_connection(foreign("quic-version-2"))
+    assert connection.identity is not None, "its first packet is in the capture"
+    assert (connection.client.port, connection.server.port) == (50_000, 443)
+    (found,) = exchanges(connection)
+    assert found.response is not None
+    assert (found.request.path, found.response.status, found.response_end is not None) == ("/one", 200, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "client", "server"), [("vxlan", "192.0.2.1", "192.0.2.80"), ("6in4", "2001:db8::1", "2001:db8::80")]
+)
+def test_in_a_tunnel_the_ends_are_those_inside(name: str, client: str, server: str) -> None:
+    (found,) = connections_of(name)
+    assert (found.client.address, found.server.address, found.server.port) == (client, server, 80)
+
+
 def test_who_opened_a_quic_connection_that_stays_closed_is_told_by_its_connection_ids() -> None:
     frames = [undecrypted(f) for f in foreign("quic-high-port") if f.quic]
     whole = the_quic_connection(frames)
@@ -213,6 +230,8 @@ def told_of(name: str) -> tuple[list[str], list[Journey]]:
                 "1 TCP retransmissions (first: frame 8)",
             ],
         ),
+        ("vxlan", ["11 frames in a tunnel; addresses are those inside (first: frame 1)"]),
+        ("6in4", ["11 frames in a tunnel; addresses are those inside (first: frame 1)"]),
         ("start-cut-off", ["1 connections began before the capture did: what they agreed then is not in it"]),
         ("unknown-protocol", ["1 frames of ethertype:lldp, which no step is told from"]),
     ],

@@ -114,6 +114,7 @@ FIELDS: tuple[str, ...] = (
     "tls.alert_message.desc",
     "quic.connection.number",
     "quic.long.packet_type",
+    "quic.long.packet_type_v2",
     "quic.short",
     "quic.frame_type",
     "quic.stream.stream_id",

@@ -1,10 +1,12 @@
-"""The QUIC packets of one datagram (RFC 9000)."""
+"""The QUIC packets of one datagram (RFC 9000; version 2: RFC 9369)."""
 
 from __future__ import annotations
 
 from observer.dissect.fields import Fields, unescaped
 from observer.messages import QuicClose, QuicPackets, QuicPacketType, StreamData
 
+# RFC 9369, section 3.2: the types of version 1 under other numbers.
+_VERSION_2_TYPES = (QuicPacketType.RETRY, QuicPacketType.INITIAL, QuicPacketType.ZERO_RTT, QuicPacketType.HANDSHAKE)
 _STREAM, _STREAM_BITS, _HAS_OFFSET, _HAS_LENGTH, _IS_LAST = 0x08, 0x07, 0x04, 0x02, 0x01
 
 
@@ -12,6 +14,7 @@ def quic_packets(fields: Fields) -> QuicPackets | None:
     if not fields.has("quic.connection.number") or not fields.has("udp.stream") or fields.quotes_another:
         return None
     long_headers = tuple(QuicPacketType(number) for number in fields.numbers("quic.long.packet_type"))
+    long_headers += tuple(_VERSION_2_TYPES[number] for number in fields.numbers("quic.long.packet_type_v2"))
     short_headers = (QuicPacketType.ONE_RTT,) * len(fields.all("quic.short"))
     return QuicPackets(
         connection=fields.number("quic.connection.number") or 0,
