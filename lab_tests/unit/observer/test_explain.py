@@ -15,7 +15,7 @@ from observer.explain import Form, Story, explain, journeys, read_into, told
 from observer.kept import Bounds, Kept
 from observer.messages import Frame
 from observer.oddities import Oddities
-from observer.report import Source, page_of
+from observer.report import page_of
 from observer.steps import Journey, Status, StepName
 from observer.style import Style
 from observer.topology import NO_LAB
@@ -113,7 +113,7 @@ def test_a_server_without_a_name_stands_in_the_url_by_its_address_and_has_a_wate
     assert story.journey.visit.url == f"http://{server}/"
     (row,) = waterfall(story.journey, story.frames, NO_LAB, story.connection)
     assert [phase.name for phase in row.phases] == [PhaseName.CONNECT]
-    page = page_of([Source(story.journey, story.frames, story.connection)], NO_LAB)
+    page = page_of(story.sources, NO_LAB)
     assert f"<h1>http://{server}/</h1>" in page and "Waterfall" in page
 
 
@@ -125,6 +125,14 @@ def test_the_waterfall_is_that_of_the_journeys_own_connection() -> None:
         written.asks(40000 + number, 11 + number, "ex.example", f"/{number}").answers(40000 + number, 20 + number)
     rows = [waterfall(story.journey, story.frames, NO_LAB, story.connection) for story in stories(written.frames())]
     assert [[row.label for row in own] for own in rows] == [["GET /1"], ["GET /2"], ["GET /3"]]
+
+
+def test_the_page_has_the_whole_chain_of_redirects() -> None:
+    written = Written().opens(40001, 0).asks(40001, 1, "ex.example", "/old").answers(40001, 2, 301, location="/new")
+    (story,) = stories(written.asks(40001, 3, "ex.example", "/new").answers(40001, 4).frames())
+    page = page_of(story.sources, NO_LAB)
+    assert "<h1>http://ex.example/old</h1>" in page
+    assert "<h1>redirect: http://ex.example/new</h1>" in page
 
 
 # ---------------------------------------------------------------- whose story

@@ -59,8 +59,11 @@ class Written:
         headers = (("X-Request-ID", id),) if id else ()
         return self._says(port, at, True, HttpMessage(HttpVersion.HTTP_1, None, method, target, host, None, headers))
 
-    def answers(self, port: int, at: float, status: int = 200, id: str | None = None) -> Written:
-        headers = (("x-request-id", id),) if id else ()
+    def answers(
+        self, port: int, at: float, status: int = 200, id: str | None = None, location: str | None = None
+    ) -> Written:
+        given = (("x-request-id", id), ("location", location))
+        headers = tuple((name, value) for name, value in given if value)
         return self._says(port, at, False, HttpMessage(HttpVersion.HTTP_1, None, None, None, None, status, headers))
 
     def visits(self, name: str, port: int, at: float, server: str = SERVER) -> Written:

@@ -59,6 +59,11 @@ class Story:
     frames: tuple[Frame, ...]
     connection: Connection
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """For its page: of the journey and of those that followed it."""
+        return tuple(Source(part, self.frames, self.connection) for part in self.journey.chain)
+
 
 def explain(
     capture: Path, keys: Path | None, topology: Topology, style: Style, form: Form, bounds: Bounds = ORDINARY
@@ -84,7 +89,7 @@ def explain(
     remarks = (*oddities.told(), *pieces.remarks())
     whole = summary(capture.name, kept, remarks, end, others, topology.name)
     if form is Form.HTML:
-        yield page_of([Source(story.journey, story.frames, story.connection) for story in stories], topology, whole)
+        yield page_of([source for story in stories for source in story.sources], topology, whole)
     elif form is Form.JSON:
         yield capture_json(whole, (story.journey for story in stories), topology)
     else:
