@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from hostkit import sentinel
+from hostkit.sentinel import Kind
 from hostkit.spool_format import HEADER_SIZE, Position
 from observer.belonging import belongs, opening
 from observer.flow import Endpoint, Flow, Transport
+from observer.lab import LinkMarks
+from observer.slicing import record
 from observer.spool import History, Packet, Slice, Spool
 
 CLIENT, SERVER, OTHER = ("10.0.0.1", 40000), ("10.0.0.2", 443), ("10.0.0.3", 40000)
@@ -105,6 +109,19 @@ def test_an_older_connection_on_the_same_ports_is_not_given(
     older = [ipv4(CLIENT, SERVER, flags=SYN, sequence=5), ipv4(SERVER, CLIENT, flags=RST)]
     spool, end = segments([older, conversation])
     assert data(spool.earlier(FLOW, visit_at(end))) == conversation
+
+
+@pytest.mark.parametrize(("sequence", "is_its_own"), [(106, True), (105, True), (3_000_000_000, False)])
+def test_a_connection_that_moved_here_has_no_past_though_another_had_the_same_ends(
+    segments: Any, ipv4: Any, conversation: list[bytes], sequence: int, is_its_own: bool
+) -> None:
+    marks = [sentinel.frame(kind, "visit") for kind in (Kind.BEGIN, Kind.END)]
+    going_on = ipv4(CLIENT, SERVER, flags=ACK, sequence=sequence, payload=b"more")
+    spool, end = segments([conversation], [[marks[0], going_on, marks[1]]])
+    part = record(spool, "visit", LinkMarks("home", Position(1, 0), end))
+    assert [packet.data for packet in part.earlier] == (conversation if is_its_own else [])
+    assert part.capture.complete is is_its_own
+    assert is_its_own or "no opening in the spool but that of another connection" in part.capture.reasons[0]
 
 
 def test_a_retransmitted_syn_belongs_to_the_connection(segments: Any, ipv4: Any, conversation: list[bytes]) -> None:

@@ -10,12 +10,14 @@ import socket
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from observer.flow import IPV4, Flow, Transport, network_header_at
+from observer.flow import IPV4, Flow, Transport, network_header_at, sequence_distance
 
 _WITHOUT_OPTIONS = 0x45  # version 4, header of five words
 _FRAGMENT_OFFSET = 0x1FFF
 _QUIC_INITIAL = 0xC0
 _TCP_SYN, _TCP_ACK = 0x02, 0x10
+# In bytes: more than is ever under way here. The sequence numbers of another connection are as near once in 128.
+_NEAR = 1 << 24
 
 
 @lru_cache(1024)
@@ -62,6 +64,26 @@ def opened_at(flow: Flow, frames: Iterable[bytes]) -> int | None:
     openings: Sequence[bytes | None] = [opening(frame, flow) for frame in frames]
     newest = next((mark for mark in reversed(openings) if mark is not None), None)
     return None if newest is None else openings.index(newest)
+
+
+def goes_on(flow: Flow, earlier: Sequence[bytes], frame: bytes) -> bool:
+    """Whether a flow's `frame` can be of the connection that its `earlier` frames are of: those ends may have had one
+    before, and a client that moves in mid-connection comes without a SYN. Told by TCP's sequence numbers (RFC 9293,
+    section 3.4); of QUIC nothing tells."""
+    if flow.transport is not Transport.TCP:
+        return True
+    spoke = next((before for before in reversed(earlier) if _sender(before) == _sender(frame)), None)
+    return spoke is None or abs(sequence_distance(_sequence(spoke), _sequence(frame))) < _NEAR
+
+
+def _sender(frame: bytes) -> bytes:
+    ip = network_header_at(frame)
+    return frame[ip + 12 : ip + 16] + frame[ip + 20 : ip + 22]
+
+
+def _sequence(frame: bytes) -> int:
+    ip = network_header_at(frame)
+    return int.from_bytes(frame[ip + 24 : ip + 28])
 
 
 def _ipv4_at(frame: bytes) -> int | None:

@@ -20,6 +20,7 @@ _EXTENSIONS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION)
 _MORE_FRAGMENTS, _FRAGMENT_OFFSET = 0x2000, 0x1FFF  # in IPv4's third word (RFC 791, 3.1)
 _SYN, _ACK = 0x02, 0x10
 _SYN_ACK = _SYN | _ACK
+_SEQUENCE_SPACE = 1 << 32
 _TCP_FLAGS_AT = 13  # bytes into the TCP header
 
 
@@ -84,6 +85,12 @@ def sighting(frame: bytes) -> Sighting | None:
     if ethertype == _IPV6:
         return _in_ipv6(frame, at)
     return None
+
+
+def sequence_distance(start: int, end: int) -> int:
+    """From one TCP sequence number to another, which may be before it (RFC 9293, section 3.4)."""
+    half = _SEQUENCE_SPACE // 2
+    return (end - start + half) % _SEQUENCE_SPACE - half
 
 
 def network_header_at(frame: bytes) -> int:

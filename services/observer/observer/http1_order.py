@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from observer.connections import Connection
+from observer.flow import sequence_distance
 from observer.messages import Frame, HandshakeType, HttpMessage, HttpVersion, RecordType, TcpSegment
 
 _SEQUENCE_SPACE = 1 << 32
@@ -122,8 +123,8 @@ class _Unshown:
             return None
         unbroken: list[Frame] = []
         reached, base = 0, _sequence(self._frames[0])
-        for frame in sorted(self._frames, key=lambda f: _distance(base, _sequence(f))):
-            start = _distance(base, _sequence(frame))
+        for frame in sorted(self._frames, key=lambda f: sequence_distance(base, _sequence(f))):
+            start = sequence_distance(base, _sequence(frame))
             # Of a story whose frames were thinned there is more than is here: only the dissector knows of a hole.
             if unbroken and start > reached and frame.tcp and frame.tcp.lost_before:
                 unbroken = []
@@ -145,7 +146,9 @@ class _Unshown:
 
     def _is_new(self, frame: Frame) -> bool:
         """Whether not all that the frame has was there when a message was last shown."""
-        return self._reached is None or (frame.tcp is not None and _distance(self._reached, _end(frame.tcp)) > 0)
+        return self._reached is None or (
+            frame.tcp is not None and sequence_distance(self._reached, _end(frame.tcp)) > 0
+        )
 
 
 def _sequence(frame: Frame) -> int:
@@ -158,9 +161,3 @@ def _length(frame: Frame) -> int:
 
 def _end(segment: TcpSegment) -> int:
     return (segment.sequence_number + segment.length) % _SEQUENCE_SPACE
-
-
-def _distance(start: int, end: int) -> int:
-    """From one sequence number to another, which may be before it (RFC 9293, section 3.4)."""
-    half = _SEQUENCE_SPACE // 2
-    return (end - start + half) % _SEQUENCE_SPACE - half

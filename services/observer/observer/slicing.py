@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from observer.belonging import opening
+from observer.belonging import belongs, goes_on, opening
 from observer.flow import Flow, Sighting, Transport, sighting
 from observer.lab import LinkMarks
-from observer.spool import Packet, Spool
+from observer.spool import History, Packet, Spool
 from observer.steps import LinkCapture
 
 _QUIC_PORT = 443
@@ -36,7 +36,7 @@ def record(spool: Spool, visit: str, marks: LinkMarks, losses: tuple[str, ...] =
     earlier: list[Packet] = []
     reasons = [*losses, *cut.reasons]
     for flow in flows_begun_before(cut.packets):
-        history = spool.earlier(flow, cut)
+        history = _own_past(flow, spool.earlier(flow, cut), cut.packets)
         earlier += history.packets if history.start_seen else ()
         if not history.start_seen or history.reasons:
             # Without a whole past the connection stays closed to the dissector, and what it carried unseen.
@@ -46,6 +46,14 @@ def record(spool: Spool, visit: str, marks: LinkMarks, losses: tuple[str, ...] =
         marks.link, len(cut.packets), cut.dropped, not reasons, tuple(reasons), cut.begin_ns, cut.end_ns
     )
     return Recording(marks.link, tuple(earlier), cut.packets, capture, _carries_quic(cut.packets))
+
+
+def _own_past(flow: Flow, history: History, packets: Iterable[Packet]) -> History:
+    """The past of a flow as it goes on in `packets`; without one if what was found is another connection's."""
+    first = next((packet.data for packet in packets if belongs(packet.data, flow)), None)
+    if not history.start_seen or first is None or goes_on(flow, [p.data for p in history.packets], first):
+        return history
+    return History(history.link, (), False, ("no opening in the spool but that of another connection of these ends",))
 
 
 def flows_begun_before(packets: Iterable[Packet]) -> list[Flow]:
