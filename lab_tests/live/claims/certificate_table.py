@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from live_lab import SITE, Lab, Recording
-from misissued import FAULTS, client_alerts, connections_to, requests
+from misissued import FAULTS, client_alerts, connections_to, outspoken, requests
 from observer.connections import Connection
 from observer.messages import Frame
 
@@ -25,7 +25,8 @@ _HOSTS = {fault.name: fault.host for fault in FAULTS} | {"site": SITE_HOST}
 # Where a client does something else than send the alert that names the fault.
 OTHERWISE = {
     ("curl", "wrong-name"): HANGS_UP,  # it compares the name itself, once the handshake is over
-    ("glassbox", "not-yet-valid"): "certificate_expired",  # "or is not currently valid", RFC 8446 section 6.2
+    ("curl", "not-yet-valid"): "bad_certificate",  # OpenSSL keeps certificate_expired for those that were valid once
+    ("python", "not-yet-valid"): "bad_certificate",  # the same OpenSSL
     ("glassbox", "constrained"): "bad_certificate",
     ("glassbox", "revoked"): ACCEPTED,  # it looks at no list
     ("glassbox", "weak-key"): ACCEPTED,  # its library draws no line for RSA keys
@@ -70,8 +71,6 @@ class CertificateTable:
     browsed: Mapping[str, dict[str, Any]]
     connections: Mapping[tuple[str, str], Connection]
     reactions: Mapping[tuple[str, str], Reaction]
-    seconds: float
-    """From the first visit until the table was made."""
     text: str
 
 
@@ -94,9 +93,9 @@ def make_table(lab: Lab) -> CertificateTable:
     reactions = {key: reaction(connection) for key, connection in connections.items()}
     rows = [(name, _fault(name), *(reactions[client, name].what for client in CLIENTS)) for name in _HOSTS]
     text = table(["name", "its certificate", "curl", "Python", "glass box", "Chromium"], rows)
-    seconds = time.monotonic() - began
-    text += f"made in {seconds:.1f} s; what stands there is the alert that the client sent (RFC 8446, section 6.2)\n"
-    return CertificateTable(recording, dict(zip(_URLS, browsed, strict=True)), connections, reactions, seconds, text)
+    took = f"made in {time.monotonic() - began:.1f} s"
+    text += f"{took}; what stands there is the alert that the client sent (RFC 8446, section 6.2)\n"
+    return CertificateTable(recording, dict(zip(_URLS, browsed, strict=True)), connections, reactions, text)
 
 
 def _span(visit: Callable[[], object]) -> range:
@@ -106,14 +105,17 @@ def _span(visit: Callable[[], object]) -> range:
     return range(began, time.time_ns())
 
 
+def deciding(connections: Sequence[Connection], host: str) -> Connection:
+    """Of one client's connections to `host` the one that shows what it does there; where two say something, they have
+    to say the same."""
+    assert connections, f"no connection for {host}"
+    telling = outspoken(connections)
+    assert len({reaction(c).what for c in telling}) <= 1, f"{host}: the client did now this, now that"
+    return (telling or connections)[0]
+
+
 def _deciding(recording: Recording, host: str, span: range) -> Connection:
-    """The client's connection to `host` that shows what it does there. On a busy machine Chromium opens one more in
-    reserve, on which nothing is said; where two say something, they have to say the same."""
-    found = [c for c in connections_to(recording, host, "edge") if c.frames[0].time_ns in span]
-    assert found, f"no connection for {host}"
-    outspoken = [c for c in found if client_alerts(c) or requests(c)]
-    assert len({reaction(c).what for c in outspoken}) <= 1, f"{host}: the client did now this, now that"
-    return (outspoken or found)[0]
+    return deciding([c for c in connections_to(recording, host, "edge") if c.frames[0].time_ns in span], host)
 
 
 def _fault(name: str) -> str:

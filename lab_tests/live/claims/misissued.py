@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from captured import Captured
@@ -14,7 +15,8 @@ DOMAIN = "parseltongue.co.in"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`alert`: what a client that tells the faults apart sends (RFC 8446, section 6.2; OpenSSL's choice)."""
+    """`alert`: the one that names the fault (RFC 8446, section 6.2). Where the RFC has none for it (another name, one
+    out of bounds, a short key): OpenSSL's choice."""
 
     name: str
     what: str
@@ -34,7 +36,7 @@ FAULTS = (
     Fault("self-signed", "signed by its own key", "unknown_ca"),
     Fault("wrong-name", "for another name", "bad_certificate"),
     Fault("expired", "ended yesterday", "certificate_expired"),
-    Fault("not-yet-valid", "begins in 300 days", "bad_certificate"),
+    Fault("not-yet-valid", "begins in 300 days", "certificate_expired"),  # "has expired or is not currently valid"
     Fault("incomplete", "intermediate not sent along", "unknown_ca"),
     Fault("revoked", "on its CA's revocation list", "certificate_revoked"),
     Fault("constrained", "its CA may not sign for this name", "certificate_unknown"),
@@ -70,3 +72,9 @@ def client_alerts(connection: Connection) -> list[tuple[str, Frame]]:
 def requests(connection: Connection) -> list[Frame]:
     """The frames in which the client sent a request."""
     return [frame for frame in connection.frames for message in frame.http if message.is_request]
+
+
+def outspoken(connections: Iterable[Connection]) -> list[Connection]:
+    """Those on which the client shows what it makes of the server, by an alert or a request. On a busy machine Chromium
+    opens one more in reserve, with a ClientHello, on which nothing else is said."""
+    return [connection for connection in connections if client_alerts(connection) or requests(connection)]

@@ -15,6 +15,7 @@ from observer.connections import Connection, Endpoint
 from observer.exchanges import Exchange, all_exchanges
 from observer.messages import Frame
 from observer.topology import LINKS
+from push_settings import PushSettings
 
 FRONT = ("home", "internet", "edge")
 VERSIONS = ("1.1", "2", "3")
@@ -98,11 +99,12 @@ def test_the_client_speaks_first_on_every_link(lab: Lab, experiment: Experiment,
 
 @pytest.mark.claim("A1")
 def test_no_server_pushes_what_was_not_asked_for(lab: Lab, experiment: Experiment) -> None:
-    """Does a server that speaks HTTP/2 send a browser what the page needs before the browser asks?"""
+    """Does a server that speaks HTTP/2 send a browser what the page needs before the browser asks, and may it?"""
     with lab.recording("a page and what it needs") as recording:
         recording.visit(f"{SITE}/", http="2", with_="browser")
+        recording.visit(f"{SITE}/", http="2")
 
-    experiment.asked("Chromium opens / over HTTP/2")
+    experiment.asked("Chromium opens / over HTTP/2, and curl does")
     needed = [exchange for exchange in recording.exchanges("home") if exchange.request.path != "/"]
     assert {"/static/site.css", "/static/path.svg"} <= {exchange.request.path for exchange in needed}
     experiment.saw("style sheet and picture were asked for", recording, [e.request_frame for e in needed])
@@ -112,9 +114,20 @@ def test_no_server_pushes_what_was_not_asked_for(lab: Lab, experiment: Experimen
     assert promised == []
     experiment.saw("no frame is a PUSH_PROMISE", recording, promised)
     experiment.control("the same search finds both sides' SETTINGS", recording, settled)
+    settings = PushSettings(recording, "home")
+    clients = {exchange.connection.number: exchange.connection for exchange in recording.exchanges("home")}
+    said = [settings.of_client(connection) for connection in clients.values()]
+    assert len(said) > 1 and all([value for _, value in own] == [0] for own in said), "a client lets the server push"
+    experiment.saw(
+        "nor might it be: the SETTINGS of Chromium and of curl have ENABLE_PUSH = 0, and then a server must not push "
+        "(RFC 9113, section 6.5.2)",
+        recording,
+        [frame for own in said for frame, _ in own],
+    )
     experiment.myth(
         "since HTTP/2 the server sends by itself what the page will need",
-        "nothing was pushed: what the page needs came after it was asked for",
+        "nothing was pushed: what the page needs came after it was asked for. HTTP/2 has server push (RFC 9113, "
+        "section 8.4), and both clients here forbid it",
     )
 
 

@@ -10,9 +10,10 @@ from experiment import Experiment
 from live_lab import SITE, Lab, Recording
 from observer.connections import Connection
 from observer.deliveries import Delivery, quic_deliveries, tcp_deliveries
+from observer.exchanges import exchanges
 from observer.messages import Frame
 from refilled import refill, request_data
-from versions import FAR_AWAY, ask
+from versions import FAR_AWAY, Asked, ask
 
 URLS = [f"{SITE}bytes/15000?n={n}" for n in range(1, 41)]
 """Forty streams of some eleven packets each: whenever one packet is lost, others are under way."""
@@ -24,9 +25,9 @@ LOSSES = {
 streams."""
 
 
-def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Connection, Connection, Frame]:
-    """Forty responses with one packet lost, the connection as the client's link and the balancer's saw it, and the
-    packet that the isp says it dropped, on edge."""
+def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Asked, Connection, Connection, Frame]:
+    """Forty responses with one packet lost, what curl said of them, the connection as the client's link and the
+    balancer's saw it, and the packet that the isp says it dropped, on edge."""
     with (
         lab.faults(LOSSES[http], FAR_AWAY) as faults,
         lab.recording(f"forty responses over HTTP/{http}, one packet lost") as recording,
@@ -35,7 +36,7 @@ def visit(lab: Lab, experiment: Experiment, http: str) -> tuple[Recording, Conne
     experiment.asked(f"forty resources at once over one HTTP/{http} connection; the isp: {LOSSES[http]}; {FAR_AWAY}")
     (dropped,) = faults.touched(recording, "dropped")
     assert dropped.arrived.link == "edge" and not dropped.sent
-    return recording, asked.one_connection(recording), asked.one_connection(recording, "edge"), dropped.arrived
+    return recording, asked, asked.one_connection(recording), asked.one_connection(recording, "edge"), dropped.arrived
 
 
 def open_hole(near: Connection, after: int, refill: Frame) -> list[Frame]:
@@ -54,7 +55,7 @@ def ms(deliveries: Sequence[Delivery]) -> str:
 @pytest.mark.claim("E5")
 def test_under_http_2_every_stream_waits_for_a_lost_segment(lab: Lab, experiment: Experiment) -> None:
     """Forty responses on one TCP connection, one segment lost: which streams wait, and how long?"""
-    recording, near, far, dropped = visit(lab, experiment, "2")
+    recording, _, near, far, dropped = visit(lab, experiment, "2")
     lost, refill = lost_segment(near, far)
     assert lost == dropped, "another segment was lost than the isp dropped"
     assert lost.tcp is not None
@@ -133,7 +134,7 @@ def not_arrived(sent: Sequence[Frame], arrived: Sequence[Frame]) -> list[Frame]:
 @pytest.mark.claim("E5")
 def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experiment: Experiment) -> None:
     """Forty responses on one QUIC connection, one packet lost: which streams wait, and how long?"""
-    recording, near, far, dropped = visit(lab, experiment, "3")
+    recording, asked, near, far, dropped = visit(lab, experiment, "3")
     lost = lost_packet(near, far)
     assert lost == dropped, "another packet was lost than the isp dropped"
     assert lost.quic is not None
@@ -156,7 +157,7 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
     open_ns = last.time_ns - hole[0].time_ns
     experiment.saw(
         f"the hole was open for {open_ns / 1e6:.0f} ms; meanwhile data of streams {named([d.stream for d in passing])} "
-        "came in order, each in its own stream, usable at once (RFC 9000, section 2.2)",
+        "had come in order, each in its own stream: between streams QUIC keeps none (RFC 9000, section 2)",
         recording,
         [d.arrived for d in passing],
     )
@@ -179,11 +180,48 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
             f"stream {named(list(owners))} did wait: its end was lost, and came only with the refill", recording, ends
         )
     ended = [stream for f in hole for stream in f.ended_streams if near.from_server(f) and stream not in owners]
-    if ended:
-        done = [f for f in hole if set(f.ended_streams) & set(ended)]
-        experiment.saw(
-            f"responses on streams {named(ended)} were even complete before the hole was filled", recording, done
-        )
+    assert ended, "no other response had come whole while the hole was open: this experiment decided nothing"
+    experiment.saw(
+        f"responses on streams {named(ended)} had even come whole before the hole was filled",
+        recording,
+        [f for f in hole if set(f.ended_streams) & set(ended)],
+    )
+    done = ended_for_curl(asked, near)
+    early = [stream for stream in ended if done[stream] < last.time_ns]
+    assert early, "curl was done with none of them before the hole was filled: this experiment decided nothing"
+    before_ms = (last.time_ns - min(done[stream] for stream in early)) / 1e6
+    experiment.saw(
+        f"curl's own times bear it out: it was done with streams {named(early)} up to {before_ms:.0f} ms before",
+        recording,
+        [*(f for f in hole if set(f.ended_streams) & set(early)), last],
+    )
+    left = sent_as(far, first)
+    assert all(done[stream] > left.time_ns for stream in owners), "curl's times and the frames' disagree"
+    experiment.control(
+        f"with stream {named(list(owners))} only when the packet that filled its hole had left the balancer",
+        recording,
+        [left, first],
+    )
+
+
+def sent_as(far: Connection, arrived: Frame) -> Frame:
+    """The balancer's packet on edge that arrived on the client's link as this one."""
+    assert arrived.quic is not None
+    numbers = set(arrived.quic.packet_numbers)
+    same = (f for f in far.frames if far.from_server(f) and f.quic and numbers & set(f.quic.packet_numbers))
+    return max(same, key=lambda f: f.number)  # packets of the handshake are numbered apart (RFC 9000, section 12.3)
+
+
+def ended_for_curl(asked: Asked, near: Connection) -> dict[int, int]:
+    """When curl was done with each stream's response. Its times count from a start that no frame shows; but they tell
+    when it had sent the request, too, and that a frame shows."""
+    timings = {each["url"]: each["timings_ns"] for each in asked.answer["responses"]}
+    found = {}
+    for exchange in exchanges(near):
+        own = timings[f"{SITE.rstrip('/')}{exchange.request.path}"]
+        assert exchange.request.stream is not None, "the dissector does not say which stream a request came on"
+        found[exchange.request.stream] = exchange.request_frame.time_ns + own["total"] - own["pretransfer"]
+    return found
 
 
 def lost_packet(near: Connection, far: Connection) -> Frame:

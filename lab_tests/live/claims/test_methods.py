@@ -248,26 +248,49 @@ def test_head_is_get_without_content(lab: Lab, alice: Header, experiment: Experi
 @pytest.mark.claim("B7")
 def test_options_and_405_name_the_methods_allowed(lab: Lab, alice: Header, experiment: Experiment) -> None:
     """Do OPTIONS and a refused method say in Allow what is allowed, and is it true?"""
-    with lab.recording("OPTIONS, and methods that a resource does not have") as recording:
+    with lab.recording("OPTIONS, methods that a resource does not have, and those that it has") as recording:
         order = place(ask(recording, "POST", ORDERS, alice, JSON, body=LAMP))
         for path, refused in ((order, "POST"), (ORDERS, "DELETE")):
             ask(recording, "OPTIONS", path)
             ask(recording, refused, path, alice)
+        for path in (order, ORDERS):
+            ask(recording, "GET", path)
+            ask(recording, "HEAD", path)
+        ask(recording, "PUT", order, alice, JSON, body=LAMP)
+        ask(recording, "PATCH", order, alice, MERGE_PATCH, body={"quantity": 3})
+        ask(recording, "DELETE", order, alice)
 
-    experiment.asked(f"OPTIONS of an order and of {ORDERS}; POST to the order, DELETE of {ORDERS}")
-    _, *told = Dialogue(recording).reads(
+    experiment.asked(
+        f"OPTIONS of an order and of {ORDERS}; POST to the order, DELETE of {ORDERS}; and every method that is allowed"
+    )
+    created, *told = Dialogue(recording).reads(
         f"POST {ORDERS} -> 201",
         f"OPTIONS {order} -> 200",
         f"POST {order} -> 405",
         f"OPTIONS {ORDERS} -> 200",
         f"DELETE {ORDERS} -> 405",
+        f"GET {order} -> 200",
+        f"HEAD {order} -> 200",
+        f"GET {ORDERS} -> 200",
+        f"HEAD {ORDERS} -> 200",
+        f"PUT {order} -> 200",
+        f"PATCH {order} -> 200",
+        f"DELETE {order} -> 204",
     )
-    known = ({"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}, {"GET", "HEAD", "POST", "OPTIONS"})
-    for allowed, options, refusal in zip(known, told[0::2], told[1::2], strict=True):
+    known = {order: {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}, ORDERS: {"GET", "HEAD", "POST", "OPTIONS"}}
+    taken = [each for each in (created, *told) if each.home.status != 405]
+    for (path, allowed), options, refusal in zip(known.items(), told[0:4:2], told[1:4:2], strict=True):
         for answer in (options, refusal):
             assert set((answer.home.header("allow") or "").split(", ")) == allowed
             assert answer.home.header("allow") == answer.backend.header("allow"), "the origin said it, not the balancer"
         assert refusal.home.exchange.request.method not in allowed
         experiment.saw(
             f"200 and 405 name the same: {', '.join(sorted(allowed))}", recording, options.frames + refusal.frames
+        )
+        own = [each for each in taken if each.home.exchange.request.path == path]
+        assert {each.home.exchange.request.method for each in own} == allowed
+        experiment.saw(
+            f"and each of these {len(allowed)} is taken: {'; '.join(str(each.home) for each in own)}",
+            recording,
+            [frame for each in own for frame in each.frames],
         )

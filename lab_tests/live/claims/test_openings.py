@@ -15,6 +15,7 @@ from observer.messages import Frame, HandshakeType, QuicPacketType
 from observer.round_trips import before_first_request, first_request
 from versions import FAR_AWAY, ROUND_TRIP_NS, times
 
+SITE_NAME = "parseltongue.co.in"
 QUIC_SITE = "https://quic.parseltongue.co.in/"
 """The lab's second HTTP/3 server (services/quic): it allows early data."""
 _EARLY_DATA, _PRE_SHARED_KEY = 42, 41  # RFC 8446, section 4.2
@@ -262,8 +263,14 @@ def test_alt_svc_announces_http_3_and_a_browser_goes_over_to_it(lab: Lab, experi
         recording,
         [f for e in unmoved for f in (e.request_frame, e.response_frame) if f],
     )
+    home = recording.since_begun("home")
+    records = [f for f in home if f.dns and f.dns.is_response and f.dns.type == "HTTPS" and f.dns.name == SITE_NAME]
+    assert records and not any(record.type == "HTTPS" for f in records if f.dns for record in f.dns.answers)
+    experiment.saw("asked for the site's HTTPS record, the resolver says that there is none", recording, records)
     experiment.myth(
-        "browsers try HTTP/3 first", "the frames say: over TCP first, and over QUIC once a response has announced it"
+        "browsers try HTTP/3 first",
+        "the frames say: over TCP first, and over QUIC once a response has announced it. An HTTPS record (RFC 9460) "
+        "could have announced it before any connection: this zone has none",
     )
 
 

@@ -17,7 +17,7 @@ from experiment import Experiment
 from glass_host import HOST as GLASS_HOST
 from glass_host import URL as GLASS_URL
 from glass_host import glass_host
-from glassbox.extensions import read_key_share, read_key_shares
+from glassbox.extensions import read_key_share, read_key_shares, read_pre_shared_key
 from glassbox.groups import Group, from_private
 from glassbox.intermediate import Ledger
 from glassbox.keyschedule import tls12, tls13
@@ -229,8 +229,8 @@ def test_in_tls_1_2_pre_master_secret_and_randoms_give_the_keys(lab: Lab, experi
     if is_extended:
         experiment.myth(
             "the master secret is made of the pre-master secret and the two randoms",
-            "not any more: both sides offered extended_master_secret (RFC 7627), and it is made of the hash of all "
-            "handshake messages, in which the randoms are two fields of many",
+            "not any more: both sides know extended_master_secret (RFC 7627), and with the pre-master secret goes the "
+            "hash of all handshake messages so far, in which the randoms are two fields of many",
         )
 
 
@@ -320,6 +320,8 @@ def test_in_tls_1_3_openssls_key_log_opens_the_records_by_hand_and_rfc_8448_agre
 # Resumed sessions of a batch follow one that makes a full handshake.
 BATCHES = (("1.3", "fresh", 60), ("1.2", "fresh", 40), ("1.3", "resumed", 60), ("1.2", "resumed", 40))
 RESUMED_BY = {"1.3": Resumption.PSK, "1.2": Resumption.TICKET}
+OF_THE_PSK = ("early_secret", "derived_for_handshake")
+"""What TLS 1.3 makes of the PSK alone; without one, of zeros (RFC 8446, section 7.1): a constant, no secret."""
 
 
 @pytest.mark.claim("H6")
@@ -350,14 +352,24 @@ def test_no_random_and_no_secret_repeats_over_two_hundred_visits(lab: Lab, exper
         [frame for each in found for frame in each.frames],
     )
     masters = values.pop("master_secret of TLS 1.2")
-    constant = {name for name, seen in values.items() if len(set(seen)) == 1}
-    assert constant <= {"early_secret", "derived_for_handshake"}, "without a PSK these come from zeros"
-    counted = {n: v for n, v in values.items() if n not in ("early_secret", "derived_for_handshake", "psk")}
-    for name, seen in counted.items():
+    # The first of a resumed batch makes a full handshake, too.
+    assert [(len(seen), len(set(seen))) for seen in (values.pop(f"{name} of zeros") for name in OF_THE_PSK)] == [
+        (61, 1),
+        (61, 1),
+    ]
+    for name, seen in values.items():
         assert len(set(seen)) == len(seen), f"{name} repeats"
-    assert sum(len(seen) for seen in counted.values()) == 120 * 24 + 80 * 4  # of each session of TLS 1.3 and of 1.2
-    full = 41  # the first of the resumed batch makes a full handshake, too
-    assert (len(masters), len(set(masters))) == (80, full)
+    # Of each session of TLS 1.3 and of 1.2, and of the resumed ones of TLS 1.3 the PSK and what is made of it alone.
+    assert sum(len(seen) for seen in values.values()) == 120 * 24 + 80 * 4 + 59 * 3
+    resumed = [each for each in found if each.connection.resumption is Resumption.PSK]
+    tickets = [_ticket(each) for each in resumed]
+    assert len(tickets) == len(set(tickets)) == 59
+    experiment.saw(
+        "each resumed session of TLS 1.3 offers a ticket of its own, new since the session before: 59 tickets, 59 PSKs",
+        recording,
+        [each.hellos[0] for each in resumed],
+    )
+    assert (len(masters), len(set(masters))) == (80, 41)
     experiment.myth(
         "every session has a master secret of its own",
         "not in TLS 1.2: a resumed session has its first one's (RFC 5246, F.1.4). Its keys are its own all the same, "
@@ -396,8 +408,16 @@ def _values_that_open(found: list[Conversation], sessions: list[dict[str, bytes]
         made = {entry.name: entry.value for entry in ledger.entries}
         assert made.items() <= session.items()
         for name, value in made.items():
-            values.setdefault(name, []).append(value)
+            is_of_zeros = name in OF_THE_PSK and "psk" not in made
+            values.setdefault(f"{name} of zeros" if is_of_zeros else name, []).append(value)
     return values
+
+
+def _ticket(each: Conversation) -> bytes:
+    """By which ticket ClientHello offers to resume a session of TLS 1.3."""
+    content = find(each.recorded.client_hello.extensions, Extension.PRE_SHARED_KEY)
+    assert content is not None
+    return read_pre_shared_key(content).identity
 
 
 def _group_of(each: Conversation) -> int:

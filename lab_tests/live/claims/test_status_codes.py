@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from answers import Answer, answer, answers, health_checks, sent_away
@@ -11,6 +13,7 @@ from live_lab import Lab, Recording
 from observer.exchanges import Exchange
 from observer.messages import Frame
 from rotation import ORIGINS, Rotation
+from waiting import wait_until
 
 LAMP = {"item": "lamp", "quantity": 1}
 LIMIT = 10  # on /api/limited in ten seconds
@@ -164,14 +167,16 @@ def test_429_when_the_limit_is_really_reached(lab: Lab, rotation: Rotation, expe
 @pytest.mark.claim("C11", "C14")
 def test_500_when_the_application_raised(lab: Lab, experiment: Experiment) -> None:
     """Is a 500 the origin's own word, the same on backend and on home?"""
+    began_s = time.time()
     with lab.recording("500: the application raised") as recording:
         ask(recording, "GET", "/fail")
     experiment.asked("GET /fail, where the application raises RuntimeError")
     failed = answer(recording, lab.topology, "/fail")
     said_by_an_origin(failed, 500)
     experiment.saw(f"500 by {failed.tried[0]} on backend, the same on home; asked once", recording, failed.frames)
-    logged = lab.container(failed.tried[0]).logs(tail=60).decode()
-    assert "RuntimeError: somebody asked for /fail" in logged, "the application did not raise"
+    origin, raised = lab.container(failed.tried[0]), b"RuntimeError: somebody asked for /fail"
+    # Docker passes on what an origin writes in its own time.
+    wait_until(lambda: raised in origin.logs(since=began_s), 10, f"{failed.tried[0]} logs that its application raised")
     experiment.myth("after a 500 the balancer asks the other server", "it was asked once: a 500 is an answer")
 
 
@@ -188,6 +193,9 @@ def test_502_when_the_origin_breaks_http(
     lab: Lab, rotation: Rotation, experiment: Experiment, method: str, path: str, sent: str
 ) -> None:
     """What does the client get when an origin answers with something that is no HTTP, or with nothing?"""
+    if path == "/hangup":  # on a kept connection its end is no 502 (claim M5), and earlier tests may have left many
+        for origin in ORIGINS:
+            rotation.forget_connections(origin)
     with lab.recording(f"502: {sent}") as recording:
         ask(recording, method, path)
     experiment.asked(f"{method} {path}: the origin sends {sent} and closes the connection")
@@ -279,7 +287,11 @@ def test_504_when_the_origin_is_really_too_slow(lab: Lab, rotation: Rotation, ex
     experiment.saw(f"asked of {', '.join(slow.tried)} in vain; 504 on home, without X-Origin", recording, slow.frames)
     said_by_an_origin(quick, 200)
     experiment.control("with 50 ms the same resource answers 200", recording, quick.frames)
-    experiment.myth("504 means that the server is down", "it took the request three times and was at work each time")
+    experiment.myth(
+        "504 means that the server is down",
+        "each of the three attempts got its connection, and it was the balancer that hung up; with ms=50 the same "
+        "resource answers",
+    )
 
 
 @pytest.mark.claim("C14")
