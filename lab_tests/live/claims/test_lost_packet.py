@@ -11,7 +11,7 @@ from live_lab import SITE, Lab, Recording
 from observer.connections import Connection
 from observer.deliveries import Delivery, quic_deliveries, tcp_deliveries
 from observer.exchanges import exchanges
-from observer.messages import Frame
+from observer.messages import Frame, StreamData
 from refilled import refill, request_data
 from versions import FAR_AWAY, Asked, ask
 
@@ -163,6 +163,20 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
     )
     first = min(refills, key=lambda f: f.number)
     behind = [d for d in deliveries if d.stream in owners and hole[0].number <= d.arrived.number < first.number]
+    the_owner_waited(experiment, recording, near, carried, behind, first)
+    others_ended(experiment, recording, asked, (far, near), owners, hole, first, last)
+
+
+def the_owner_waited(
+    experiment: Experiment,
+    recording: Recording,
+    near: Connection,
+    carried: Sequence[StreamData],
+    behind: Sequence[Delivery],
+    first: Frame,
+) -> None:
+    """Control: the lost packet's own stream waited for `first`, with bytes from `behind` its hole, or its end."""
+    owners = {data.stream for data in carried}
     if behind:
         assert all(d.usable.number >= first.number for d in behind), "bytes behind the hole did not wait"
         experiment.control(
@@ -179,6 +193,20 @@ def test_under_http_3_only_the_stream_of_a_lost_packet_waits(lab: Lab, experimen
         experiment.control(
             f"stream {named(list(owners))} did wait: its end was lost, and came only with the refill", recording, ends
         )
+
+
+def others_ended(
+    experiment: Experiment,
+    recording: Recording,
+    asked: Asked,
+    ends: tuple[Connection, Connection],
+    owners: set[int],
+    hole: Sequence[Frame],
+    first: Frame,
+    last: Frame,
+) -> None:
+    """Other responses came whole while the hole was open, by the frames and by curl's own times."""
+    far, near = ends
     ended = [stream for f in hole for stream in f.ended_streams if near.from_server(f) and stream not in owners]
     assert ended, "no other response had come whole while the hole was open: this experiment decided nothing"
     experiment.saw(
