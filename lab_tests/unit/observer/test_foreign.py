@@ -147,6 +147,8 @@ def test_version_2_of_quic_is_told_as_version_1_is() -> None:
     (found,) = exchanges(connection)
     assert found.response is not None
     assert (found.request.path, found.response.status, found.response_end is not None) == ("/one", 200, True)
+    _, (told_journey,) = told_of("quic-version-2")
+    assert told_journey.step(StepName.KEPT_OPEN).summary.startswith("until 192.0.2.1 closed it (CONNECTION_CLOSE)")
 
 
 @pytest.mark.parametrize(

@@ -259,9 +259,11 @@ def _said_close(exchange: Exchange, last: Frame, end: Frame) -> bool:
 
 
 def _kept_open_summary(facts: KeptOpenFacts) -> str:
-    closed = (
-        f"until the {facts.closed_by} closed it ({', '.join(facts.closed_with)})" if facts.closed_by else "still open"
-    )
+    closed = "still open"
+    if facts.closed_by:
+        # A host's name, or an address where there is none.
+        who = facts.closed_by if facts.closed_by[0].isdigit() or ":" in facts.closed_by else f"the {facts.closed_by}"
+        closed = f"until {who} closed it ({', '.join(facts.closed_with)})"
     back = {True: "; the balancer keeps its own to the origin", False: "; the balancer's own was closed", None: ""}
     return closed + back[facts.backend_kept]
 
