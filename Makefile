@@ -77,6 +77,14 @@ export LAB LAB_NET LAB_PORT MONITOR_PORT LAB_UID LAB_GID COMPOSE_PROJECT_NAME
 # an address may hold a dollar sign.
 given = $(if $(filter command,$(origin $1)),$(value $1))
 
+# A slip would be a variable that nobody reads. What a program behind make may want from its environment is let through.
+on_command_line := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+ifneq ($(on_command_line),)
+known := $(shell grep -oE '[A-Z_]+=' Makefile | tr -d '=') NO_COLOR %_proxy %_PROXY DOCKER_% COMPOSE_% LAB_UID LAB_GID
+unknown := $(filter-out $(known),$(on_command_line))
+$(if $(unknown),$(error no such variable: $(unknown); see make help))
+endif
+
 run := @exec sh services/base/make
 
 .PHONY: up visit down clean wireshark explain test claims claim bench fault shell logs lint unit base help

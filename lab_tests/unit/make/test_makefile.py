@@ -37,6 +37,18 @@ def visit(machine: Machine, *words: str, **environment: str) -> str:
     return machine.docker_was_told()[-1]
 
 
+@pytest.mark.parametrize("slip", ["HTTPP=3", "http=3", "Url=x"])
+def test_a_variable_that_nobody_reads_is_told_before_anything_is_done(machine: Machine, slip: str) -> None:
+    outcome = machine.command("make", "visit", slip)
+    assert outcome.status == 2
+    assert f"no such variable: {slip.partition('=')[0]}; see make help" in outcome.errors[-1]
+    assert machine.docker_was_told() == []
+
+
+def test_what_a_program_may_want_from_its_environment_is_let_through(machine: Machine) -> None:
+    visit(machine, "HTTP=3", "http_proxy=http://proxy.example", "DOCKER_HOST=unix:///run/docker.sock", "NO_COLOR=1")
+
+
 def test_help_is_the_default(machine: Machine) -> None:
     assert make(machine) == make(machine, "help")
 
